@@ -90,4 +90,5 @@ def _reset_attempts(head: bytes, number: int) -> bytes:
     if not isinstance(headers, dict):
         return head
     headers.update({"retries": 0, "eta": None, "expires": None, HEADER_REPLAY: number})
-    return kombu_json.dumps(content).encode()
+    text: str = kombu_json.dumps(content)
+    return text.encode()
