@@ -212,7 +212,9 @@ def emit(event: Event) -> None:
 
 def catalogue() -> list[type[Event]]:
     """Return all event types, by name."""
-    return sorted(Event.__subclasses__(), key=lambda kind: kind.name)
+    # A dataclass with slots is made anew, and its first form stays a subclass until it is collected: the last counts.
+    latest = {kind.name: kind for kind in Event.__subclasses__()}
+    return [latest[name] for name in sorted(latest)]
 
 
 def _report(event: Event, problem: Exception) -> None:
