@@ -23,7 +23,8 @@ events, logs, and one line on stderr in the CLI.
     │   ├── TemporaryError         TASK_TEMPORARY_FAILURE       (retryable)
     │   ├── PermanentError         TASK_PERMANENT_FAILURE
     │   └── PoisonError            TASK_POISON
-    └── NotFoundError              NOT_FOUND
+    ├── NotFoundError              NOT_FOUND
+    └── NotWaitingError            TASK_NOT_WAITING
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ __all__ = [
     "ConflictError",
     "MessageError",
     "NotFoundError",
+    "NotWaitingError",
     "OversizeError",
     "PermanentError",
     "PoisonError",
@@ -220,6 +222,12 @@ class NotFoundError(UmbelError):
     """An operation names a task or dead letter that does not exist."""
 
     error_code = "NOT_FOUND"
+
+
+class NotWaitingError(UmbelError):
+    """An operation on a task that waits found it claimed, dead, or gone."""
+
+    error_code = "TASK_NOT_WAITING"
 
 
 class TaskError(UmbelError):
