@@ -12,11 +12,22 @@ from __future__ import annotations
 import inspect
 import pkgutil
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version
+from typing import Any
 
 from umbel.errors import UnsupportedError
 
-__all__ = ["SEAMS", "SUPPORTED", "Seam", "verify"]
+__all__ = [
+    "SEAMS",
+    "SUPPORTED",
+    "Seam",
+    "SettingOption",
+    "result_schemes",
+    "setting_options",
+    "transport_schemes",
+    "verify",
+]
 
 SUPPORTED = {"celery": "5.7", "kombu": "5.7"}
 """The release series that the seams were read in; any patch release of it will do."""
@@ -34,6 +45,9 @@ class Seam:
 
 SEAMS: tuple[Seam, ...] = (
     Seam("celery.app.base:Celery._task_from_fun", ("self", "fun", "name", "base", "bind")),
+    Seam("celery.app.backends:BACKEND_ALIASES"),
+    Seam("celery.app.defaults:NAMESPACES"),
+    Seam("celery.app.defaults:flatten", ("d", "root", "keyfilter")),
     Seam("kombu.transport:TRANSPORT_ALIASES"),
 )
 
@@ -79,3 +93,43 @@ def _moved(seam: Seam, finding: str) -> UnsupportedError:
         hint=f"install another {package} {SUPPORTED[package]}.x, or upgrade Umbel",
         seam=seam.path,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class SettingOption:
+    """What Celery knows of one of its settings. ``old`` are its names before Celery 4, in capitals."""
+
+    name: str
+    type: str
+    default: Any
+    old: frozenset[str]
+
+
+@cache
+def setting_options() -> dict[str, SettingOption]:
+    """Return Celery's settings by their lowercase names."""
+    from celery.app.defaults import NAMESPACES, flatten  # noqa: PLC0415 - Celery is imported when it is first needed
+
+    return {name: _setting(name, option, grouped=NAMESPACES) for name, option in flatten(NAMESPACES)}
+
+
+def transport_schemes() -> frozenset[str]:
+    """Return the URL schemes that kombu, or who registered with it, has a transport for."""
+    from kombu.transport import TRANSPORT_ALIASES  # noqa: PLC0415 - as above
+
+    return frozenset(TRANSPORT_ALIASES)
+
+
+def result_schemes() -> frozenset[str]:
+    """Return the URL schemes that Celery itself has a result backend for."""
+    from celery.app.backends import BACKEND_ALIASES  # noqa: PLC0415 - as above
+
+    return frozenset(BACKEND_ALIASES)
+
+
+def _setting(name: str, option: Any, *, grouped: dict[str, Any]) -> SettingOption:  # noqa: ANN401 - Celery's untyped Option
+    kind = option.type if isinstance(option.type, str) else option.type.__name__
+    group, _, rest = name.partition("_")
+    key = rest if isinstance(grouped.get(group), dict) else name
+    old = {text.format(key).upper() for text in option.old} | {name.upper(), f"CELERY_{name.upper()}"}
+    return SettingOption(name=name, type=kind, default=option.default, old=frozenset(old))
