@@ -29,6 +29,8 @@ events, logs, and one line on stderr in the CLI.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from functools import wraps
 from typing import Any, ClassVar
 
 __all__ = [
@@ -65,6 +67,9 @@ class UmbelError(Exception):
     later without a change, ``details`` holds JSON-ready facts, and ``hint`` is the remedy.
     Keyword arguments other than ``hint`` and ``error_code`` become ``details``.
 
+    ``args`` is the message and the contract, because that is what Celery's result backends store of
+    an exception in JSON and rebuild it from: ``AsyncResult.result`` has the type and all the fields.
+
     >>> error = UmbelError("queue 'bulk' is paused", hint="umbel queues resume bulk", queue="bulk")
     >>> error.contract()["details"]
     {'queue': 'bulk'}
@@ -77,7 +82,7 @@ class UmbelError(Exception):
     def __init__(
         self,
         message: str = "",
-        *,
+        *restored: Any,  # noqa: ANN401 - the contract, when a stored result is rebuilt
         hint: str | None = None,
         error_code: str | None = None,
         **details: Any,  # noqa: ANN401 - JSON-ready facts of any shape
@@ -88,6 +93,20 @@ class UmbelError(Exception):
         self.details: dict[str, Any] = details
         if error_code is not None:
             self.error_code = error_code
+        for contract in restored:
+            self._restore(contract)
+
+    def __init_subclass__(cls, **options: Any) -> None:  # noqa: ANN401 - whatever a subclass declares
+        super().__init_subclass__(**options)
+        own = cls.__dict__.get("__init__")
+        if own is not None:
+            cls.__init__ = _restorable(own)  # type: ignore[method-assign]  # see _restorable
+
+    @property
+    def args(self) -> tuple[Any, ...]:  # type: ignore[override]  # derived, so that it cannot disagree
+        """The message and the contract: what rebuilds the error from JSON."""
+        message = getattr(self, "message", None)
+        return () if message is None else (message, self.contract())
 
     def __str__(self) -> str:
         return f"{self.message} ({self.hint})" if self.hint else self.message
@@ -105,6 +124,32 @@ class UmbelError(Exception):
             "hint": self.hint,
         }
 
+    def _restore(self, contract: object) -> None:
+        if not isinstance(contract, Mapping):
+            return
+        self.hint = str(contract.get("hint", self.hint))
+        self.details = dict(contract.get("details") or {})
+        self.error_code = str(contract.get("error_code", self.error_code))
+        self.retryable = bool(contract.get("retryable", self.retryable))
+
+
+def _restorable(own: Callable[..., None]) -> Callable[..., None]:
+    """Let a subclass with an ``__init__`` of its own be rebuilt all the same: its arguments are not
+    stored, its contract is.
+    """
+
+    @wraps(own)
+    def __init__(self: UmbelError, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401, N807 - any subclass's
+        if len(args) == 2 and isinstance(args[1], Mapping) and args[1].keys() == _FIELDS:  # noqa: PLR2004 - as in args
+            UmbelError.__init__(self, *args)
+        else:
+            own(self, *args, **kwargs)
+
+    return __init__
+
+
+_FIELDS = {"error_code", "message", "retryable", "details", "hint"}
+
 
 def _rebuild(
     kind: type[UmbelError],
@@ -113,7 +158,9 @@ def _rebuild(
     error_code: str,
     details: dict[str, Any],
 ) -> UmbelError:
-    return kind(message, hint=hint, error_code=error_code, **details)
+    error = kind.__new__(kind)
+    UmbelError.__init__(error, message, hint=hint, error_code=error_code, **details)
+    return error
 
 
 class ConfigurationError(UmbelError):
