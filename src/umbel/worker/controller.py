@@ -1,0 +1,81 @@
+"""Celery's worker node, as one shard runs it: its controller, consumer and the step between them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from celery import bootsteps, signals
+from celery.utils.time import rate
+from celery.worker import WorkController
+from kombu.utils.limits import TokenBucket
+
+from umbel import _celery
+from umbel.worker.consumer import Consumer
+
+if TYPE_CHECKING:
+    from kombu.asynchronous import Hub
+
+    from umbel.worker.shard import Shard
+
+__all__ = ["ShardConsumer", "ShardController", "ShardStep"]
+
+
+class ShardController(WorkController):  # type: ignore[misc]  # celery is untyped
+    """A worker node without a command line: what `celery.apps.worker` adds, minus signals and banner."""
+
+    def __init__(self, *, shard: Shard, **options: Any) -> None:  # noqa: ANN401 - Celery's own options
+        self.shard = shard
+        super().__init__(**options)
+
+    def on_before_init(self, **options: Any) -> None:  # noqa: ANN401 - Celery's own options
+        """Do what every Celery worker program does first."""
+        _celery.setup_worker_optimizations(self.app, self.hostname)
+        signals.celeryd_init.send(sender=self.hostname, instance=self, conf=self.app.conf, options=options)
+
+    def on_init_blueprint(self) -> None:
+        """Set logging up, before the first step logs."""
+        self.app.log.setup(self.loglevel, self.logfile, redirect_stdouts=False, hostname=self.hostname)
+        _celery.setup_worker_optimizations(self.app, self.hostname)
+
+    def on_start(self) -> None:
+        """Let the application change queues once they are known."""
+        super().on_start()
+        signals.celeryd_after_setup.send(sender=self.hostname, instance=self, conf=self.app.conf)
+
+    def on_consumer_ready(self, consumer: Consumer) -> None:
+        """Tell the application, and the supervisor."""
+        signals.worker_ready.send(sender=consumer)
+        self.shard.ready()
+
+
+class ShardConsumer(Consumer):
+    """Shares the values that Celery means per worker out over the worker's shards."""
+
+    def bucket_for_task(self, type: Any) -> TokenBucket | None:  # noqa: A002, ANN401 - Celery's name
+        """Return this shard's part of the task's rate limit."""
+        limit = rate(getattr(type, "rate_limit", None))
+        return TokenBucket(limit / self.controller.shard.siblings, capacity=1) if limit else None
+
+    def _limit_task(self, request: Any, bucket: TokenBucket, tokens: int) -> Any:  # noqa: ANN401 - Celery's types
+        claim = getattr(request.message, "claim", None)
+        if claim is not None:
+            self.pool.remember(request.id, claim.receipt)
+        return super()._limit_task(request, bucket, tokens)
+
+
+class ShardStep(bootsteps.StartStopStep):  # type: ignore[misc]  # celery is untyped
+    """Joins the shard to the consumer's channel and event loop, at start and after each reconnect."""
+
+    requires = ("celery.worker.consumer.tasks:Tasks",)
+
+    def __init__(self, consumer: ShardConsumer, **options: Any) -> None:  # noqa: ANN401 - Celery's own options
+        self.shard: Shard = consumer.controller.shard
+        super().__init__(consumer, **options)
+
+    def start(self, consumer: ShardConsumer) -> None:
+        """Take over the task channel."""
+        self.shard.connect(consumer.task_consumer.channel)
+
+    def register_with_event_loop(self, consumer: ShardConsumer, hub: Hub) -> None:
+        """Watch the shard's own descriptors and timers."""
+        self.shard.watch(hub)

@@ -1,0 +1,248 @@
+"""What a shard has claimed and not yet started.
+
+Messages wait here, below Celery, where pause, revoke and give-back can reach them; one crosses only
+when a slot is free. How many wait adapts to how long tasks take: about ``target`` seconds of work,
+so a batch of quick tasks costs one round trip, and slow tasks are not hoarded at all. When all slots
+have been busy for ``patience`` seconds, what waits is given back, so that nothing waits behind a slow
+task while another shard is idle.
+
+A suspect (its process died while it ran beside others) runs alone: slots that are free wait until
+those that are busy have ended, and start nothing until the suspect has ended too.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from umbel import events
+
+if TYPE_CHECKING:
+    from umbel.transports.channel import Channel, Delivery
+
+__all__ = ["Prefetch"]
+
+_LARGEST = 1000
+_SMOOTHING = 0.3
+
+
+class Prefetch:
+    """The intake of the shard's channel, and where its slots take their work."""
+
+    def __init__(
+        self,
+        slots: int,
+        *,
+        target: float,
+        max_tasks: int | None,
+        nudge: Callable[[], None],
+        patience: float = 0.05,
+    ) -> None:
+        self._slots = slots
+        self._target = target
+        self._patience = patience
+        self._remaining = max_tasks
+        self._nudge = nudge
+        self._buffer: deque[Delivery] = deque()
+        self._handed: deque[Any] = deque()
+        self._lock = threading.Lock()
+        self._ready = threading.Condition(self._lock)
+        self._idle = threading.Condition(self._lock)
+        self._running = 0
+        self._waiting = 0
+        self._alone = False
+        self._depth = 0
+        self._open = True
+        self._closed = False
+        self._nudged = False
+        self._ended = 0
+        self._busy = 0.0
+        self._service = 0.0
+        self._last_progress = time.monotonic()
+        self._channel: Channel | None = None
+
+    def attach(self, channel: Channel) -> None:
+        """Use this channel (again, after a reconnect): what was claimed before is forgotten, since it
+        has been released with the old channel.
+        """
+        with self._lock:
+            self._channel = channel
+            self._buffer.clear()
+        channel.intake = self
+
+    # What the channel asks, in the consumer's thread.
+
+    def appetite(self) -> int:
+        """Return how many more messages this shard wants now."""
+        self._nudged = False
+        with self._lock:
+            if not self._open:
+                return 0
+            free = self._slots - self._running
+            wanted = self._depth + free - len(self._buffer) - len(self._handed)
+            if self._remaining is not None:
+                wanted = min(wanted, self._remaining - len(self._buffer))
+            return max(0, wanted)
+
+    def accept(self, deliveries: Sequence[Delivery]) -> None:
+        """Take what was claimed."""
+        with self._lock:
+            self._buffer.extend(deliveries)
+            self._ready.notify(min(len(deliveries), self._slots))
+
+    def tend(self) -> None:
+        """Adapt the depth, and give back what waits behind slow tasks; called on every turn of the loop."""
+        self._measure()
+        if self._buffer and self._stalled():
+            self.give_back()
+
+    # What the slots do, each in its own thread.
+
+    def take(self) -> Any:  # noqa: ANN401 - a Delivery, a handed-over job with its receipt, or None
+        """Return the next piece of work; block until there is some; None when the shard is done."""
+        with self._lock:
+            while True:
+                work = self._next()
+                if work is not None:
+                    self._running += 1
+                    self._last_progress = time.monotonic()
+                    break
+                if self._closed or self._spent():
+                    self._idle.notify_all()
+                    return None
+                self._want_more()
+                self._waiting += 1
+                self._ready.wait()
+                self._waiting -= 1
+            low = len(self._buffer) * 2 < self._depth
+        if low:
+            self._want_more()
+        return work
+
+    def deliver(self, delivery: Delivery) -> None:
+        """Carry one message into Celery."""
+        channel = self._channel
+        if channel is None:
+            return
+        if delivery.claim.suspect and not self._isolate(delivery):
+            return
+        channel.deliver(delivery)
+
+    def finished(self, started: float) -> None:
+        """Say that a slot is free again, which was busy since ``started`` (monotonic)."""
+        now = time.monotonic()
+        with self._lock:
+            self._running -= 1
+            self._ended += 1
+            self._busy += now - started
+            self._last_progress = now
+            if self._alone:
+                self._alone = False
+                self._ready.notify_all()
+            if not self._running:
+                self._idle.notify_all()
+                if self._buffer or self._handed:
+                    self._ready.notify_all()
+        if not self._buffer or self._spent():
+            self._want_more()
+
+    def hand_over(self, work: Any) -> None:  # noqa: ANN401 - see take
+        """Give a slot something that does not come from the buffer; it goes first."""
+        with self._lock:
+            self._handed.append(work)
+            self._ready.notify()
+
+    # How it ends.
+
+    @property
+    def running(self) -> int:
+        """How many slots are busy."""
+        return self._running
+
+    def give_back(self) -> None:
+        """Release what waits; another shard may start it at once."""
+        with self._lock:
+            unstarted = list(self._buffer)
+            self._buffer.clear()
+            self._depth = 0
+        if unstarted and self._channel is not None:
+            self._channel.give_back(unstarted)
+
+    def drain(self) -> None:
+        """Claim nothing more, give back what waits, let what runs end."""
+        with self._lock:
+            self._open = False
+        self.give_back()
+
+    def close(self) -> None:
+        """Let the slots' threads end as soon as they are free."""
+        with self._lock:
+            self._open = False
+            self._closed = True
+            self._ready.notify_all()
+
+    def wait_idle(self) -> None:
+        """Block until no slot is busy."""
+        with self._lock:
+            while self._running:
+                self._idle.wait()
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether the shard has started as many tasks as it may."""
+        return self._spent()
+
+    def limit_tasks(self, remaining: int) -> None:
+        """Start at most so many more tasks."""
+        with self._lock:
+            self._remaining = remaining
+
+    def _next(self) -> Any:  # noqa: ANN401 - see take
+        if self._alone:
+            return None
+        if self._handed:
+            return self._handed.popleft()
+        if not self._buffer or self._spent():
+            return None
+        if self._buffer[0].claim.suspect:
+            if self._running:
+                return None
+            self._alone = True
+        if self._remaining is not None:
+            self._remaining -= 1
+        return self._buffer.popleft()
+
+    def _spent(self) -> bool:
+        return self._remaining is not None and self._remaining <= 0
+
+    def _isolate(self, delivery: Delivery) -> bool:
+        channel = self._channel
+        if channel is None or not channel.store.isolate(delivery.claim.receipt):
+            return False
+        events.emit(events.TaskIsolated(task_id=delivery.claim.envelope.task_id, crashes=delivery.claim.crashes))
+        return True
+
+    def _want_more(self) -> None:
+        if not self._nudged:
+            self._nudged = True
+            self._nudge()
+
+    def _stalled(self) -> bool:
+        if self._alone or self._running < self._slots:
+            return False
+        return time.monotonic() - self._last_progress > self._patience
+
+    def _measure(self) -> None:
+        with self._lock:
+            ended, busy = self._ended, self._busy
+            if not ended:
+                return
+            self._ended, self._busy = 0, 0.0
+            sample = busy / ended
+            self._service += (_SMOOTHING if self._service else 1.0) * (sample - self._service)
+            slow = self._service > self._patience
+            wanted = int(self._target * self._slots / max(self._service, 1e-6))
+            self._depth = 0 if slow else min(wanted, self._depth * 2 + 8, _LARGEST)

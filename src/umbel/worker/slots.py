@@ -1,0 +1,179 @@
+"""The pool of a shard: slots that run bodies, each in its own thread.
+
+A slot takes its next message itself, below Celery, and carries it through Celery's consumer, strategy
+and tracer in its own thread: nothing crosses from one thread to another on the way of a task. What
+Celery hands over from elsewhere (a rate-limited task when its token comes) goes first.
+
+With one slot, that is the shard's main thread.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from billiard.einfo import ExceptionInfo
+from celery.concurrency.base import BasePool, apply_target
+
+from umbel.errors import UnsupportedError
+from umbel.worker.soft_limits import SoftLimit
+
+if TYPE_CHECKING:
+    from umbel.transports.runtable import RunTable
+    from umbel.worker.prefetch import Prefetch
+
+__all__ = ["Job", "Slot", "SlotPool"]
+
+
+@dataclass(slots=True)
+class Job:
+    """One body to run, as Celery's request hands it to a pool."""
+
+    target: Callable[..., Any]
+    args: Sequence[Any]
+    kwargs: Mapping[str, Any]
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def task_id(self) -> str:
+        """The task's id."""
+        return str(self.options.get("correlation_id") or "")
+
+
+class Slot:
+    """Runs one body at a time and says so in the run table."""
+
+    def __init__(self, number: int, table: RunTable, defaults: tuple[float, float]) -> None:
+        self.number = number
+        self.limit = SoftLimit()
+        self.executed = 0
+        self.receipt = ""
+        self.busy = False
+        self._table = table
+        self._defaults = defaults
+
+    def run(self, job: Job) -> None:
+        """Run one body through Celery's tracer, under its limits."""
+        self.busy = True
+        options = job.options
+        default_soft, default_hard = self._defaults
+        soft = options.get("soft_timeout") or default_soft
+        hard = options.get("timeout") or default_hard
+        now = time.monotonic()
+        self._table.start(
+            self.number, self.receipt, job.task_id, now + soft if soft else 0.0, now + hard if hard else 0.0
+        )
+        try:
+            self._apply(job, soft, now)
+        finally:
+            self._table.finish(self.number)
+            self.executed += 1
+            self.busy = False
+
+    def _apply(self, job: Job, soft: float, now: float) -> None:
+        options = job.options
+        target: Callable[..., Any] = job.target
+        if soft:
+            target = self.limit.guarding(job.target, soft, now + soft, options.get("timeout_callback"))
+        try:
+            apply_target(
+                target, job.args, job.kwargs, options.get("callback"), options.get("accept_callback"), os.getpid()
+            )
+        except Exception:  # noqa: BLE001 - what escaped the tracer becomes the task's failure
+            failed = options.get("error_callback")
+            if failed is None:
+                raise
+            failed(ExceptionInfo())
+
+
+class SlotPool(BasePool):  # type: ignore[misc]  # celery is untyped
+    """Celery's pool interface over the slots."""
+
+    body_can_be_buffer = True
+    signal_safe = False
+
+    table: RunTable
+    prefetch: Prefetch
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - Celery's own options
+        super().__init__(*args, **kwargs)
+        self.queue: deque[tuple[Job, str]] = deque()
+        self.slots: list[Slot] = []
+        self._here = threading.local()
+        self._receipts: dict[str, str] = {}
+
+    def furnish(self, table: RunTable, prefetch: Prefetch) -> None:
+        """Make the slots; before any message can come."""
+        self.table = table
+        self.prefetch = prefetch
+        defaults = (float(self.options.get("soft_timeout") or 0.0), float(self.options.get("timeout") or 0.0))
+        self.slots = [Slot(number, table, defaults) for number in range(table.slots)]
+
+    @property
+    def executed(self) -> int:
+        """How many bodies have ended."""
+        return sum(slot.executed for slot in self.slots)
+
+    @property
+    def num_processes(self) -> int:
+        """How many bodies can run at once."""
+        return len(self.slots) or int(self.limit or 1)
+
+    def serve(self, slot: Slot) -> None:
+        """Take messages and run them in this thread until the prefetch is closed."""
+        self._here.slot = slot
+        slot.limit.bind()
+        prefetch = self.prefetch
+        while True:
+            work = prefetch.take()
+            if work is None:
+                return
+            started = time.monotonic()
+            try:
+                if isinstance(work, tuple):
+                    job, slot.receipt = work
+                    slot.run(job)
+                else:
+                    slot.receipt = work.claim.receipt
+                    prefetch.deliver(work)
+            finally:
+                slot.receipt = ""
+                prefetch.finished(started)
+
+    def on_apply(
+        self,
+        target: Callable[..., Any],
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+        **options: Any,  # noqa: ANN401 - Celery's own options
+    ) -> None:
+        """Run at once in a slot's own thread; from elsewhere, hand over to the next free slot."""
+        job = Job(target, args, kwargs or {}, options)
+        slot: Slot | None = getattr(self._here, "slot", None)
+        if slot is not None and not slot.busy:
+            slot.run(job)
+            return
+        self.prefetch.hand_over((job, self._receipts.pop(job.task_id, "")))
+
+    def remember(self, task_id: str, receipt: str) -> None:
+        """Keep the receipt of a task that Celery holds back (a rate limit) until it runs."""
+        self._receipts[task_id] = receipt
+
+    def terminate_job(self, pid: int, signal: int | None = None) -> None:
+        """Refuse: one body of a thread cannot be ended from outside."""
+        message = f"revoke(terminate=True) asked a shard of threads to end one task (pid {pid}, signal {signal})"
+        raise UnsupportedError(message, hint="give the task a time limit, or run it in a worker with a prefork pool")
+
+    def on_stop(self) -> None:
+        """Wait for what runs; the supervisor bounds how long."""
+        self.prefetch.drain()
+        self.prefetch.wait_idle()
+
+    def _get_info(self) -> dict[str, Any]:
+        info: dict[str, Any] = super()._get_info()
+        return info | {"max-concurrency": self.num_processes, "processes": [os.getpid()], "threads": self.num_processes}

@@ -1,0 +1,364 @@
+"""The supervisor: keeps the right number of healthy shards, and gives back what the dead ones held.
+
+It never imports the application: the zygote does, in a process of its own. It owns no message and runs
+no body, so nothing that a task does can hurt it. Everything it must know of a shard that hangs stands in
+the shard's run table, which it reads without asking.
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+import signal
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from umbel import events
+from umbel.errors import ConfigurationError
+from umbel.transports.recovery import reap_consumer, recover
+from umbel.transports.registry import open_store
+from umbel.worker import hard_limits
+from umbel.worker.facts import WorkerFacts
+from umbel.worker.health import Health
+from umbel.worker.nursery import Nursery
+from umbel.worker.roster import Roster, Shard
+
+if TYPE_CHECKING:
+    from umbel.transports.base import Store
+    from umbel.worker.options import WorkerOptions
+    from umbel.worker.wire import Message
+
+__all__ = ["Duty", "Supervisor"]
+
+_TURN = 0.1
+_RECOVER_EVERY = 0.5
+_MEMORY_EVERY = 1.0
+_WEDGED_AFTER = 30.0
+_RESTART_DELAYS = (0.0, 0.1, 0.5, 1.0, 2.0, 5.0)
+
+
+class Duty(Protocol):
+    """Something small that one process of a worker does now and then, such as pruning."""
+
+    every: float
+
+    def run(self, store: Store) -> None:
+        """Do it once."""
+        ...
+
+
+class Supervisor:
+    """One `umbel worker`."""
+
+    def __init__(
+        self,
+        app: str,
+        options: WorkerOptions,
+        *,
+        duties: Callable[[WorkerFacts], Sequence[Duty]] = lambda _facts: (),
+    ) -> None:
+        self._options = options
+        self._nursery = Nursery(app, options)
+        self._make_duties = duties
+        self._roster = Roster()
+        self._selector = selectors.DefaultSelector()
+        self._store: Store | None = None
+        self._facts: WorkerFacts
+        self._health: Health
+        self._stopping = ""
+        self._deadline: float | None = None
+        self._exit_code = 0
+        self._announced = False
+        self._failures = 0
+        self._fork_at: float = 0.0
+        self._due: dict[Callable[[], None], float] = {}
+        self._intervals: dict[Callable[[], None], float] = {}
+
+    def run(self) -> int:
+        """Run until told to stop; return the exit code (0 after a clean drain)."""
+        self._watch_signals()
+        self._facts = self._nursery.start(self._selector)
+        facts = self._facts
+        self._store = open_store(facts.store, options=facts.store_options) if facts.store else None
+        self._health = Health(facts, self._options.node())
+        self._schedule(facts)
+        try:
+            while not self._finished():
+                self._turn()
+        finally:
+            self._close()
+        events.emit(events.WorkerStopped(worker=self._options.node(), exit_code=self._exit_code))
+        return self._exit_code
+
+    # One turn.
+
+    def _turn(self) -> None:
+        self._keep_number()
+        for key, _ in self._selector.select(self._pause()):
+            if key.data is None:
+                self._on_signals()
+            else:
+                self._on_wire(key.data)
+        now = time.monotonic()
+        self._enforce(now)
+        for duty, due in tuple(self._due.items()):
+            if now >= due:
+                self._due[duty] = now + self._intervals[duty]
+                self._attempt(duty)
+
+    def _pause(self) -> float:
+        return min(_TURN, max(0.0, min(self._due.values(), default=_TURN) - time.monotonic()))
+
+    def _finished(self) -> bool:
+        return bool(self._stopping) and not len(self._roster)
+
+    def _attempt(self, duty: Callable[[], None]) -> None:
+        try:
+            duty()
+        except Exception as problem:  # noqa: BLE001 - a broker that is away for a while must not end the worker
+            events.emit(events.SettlementFailed(pending=0, problem=repr(problem)))
+
+    def _schedule(self, facts: WorkerFacts) -> None:
+        self._every(1.0, self._report_health)
+        self._every(_MEMORY_EVERY, self._check_memory)
+        if self._store is None:
+            return
+        store = self._store
+        self._attempt(self._recover)
+        self._every(_RECOVER_EVERY, self._recover)
+        self._every(facts.lease / 3, self._renew)
+        self._every(60.0, lambda: _ignore(store.sweep()))
+        for duty in self._make_duties(facts):
+            self._every(duty.every, lambda duty=duty: duty.run(store))
+
+    def _every(self, seconds: float, duty: Callable[[], None]) -> None:
+        self._due[duty] = time.monotonic() + seconds
+        self._intervals[duty] = seconds
+
+    # The number of shards.
+
+    def _keep_number(self) -> None:
+        if self._stopping or self._nursery.zygote is None or time.monotonic() < self._fork_at:
+            return
+        while len(self._roster.staying) < self._facts.processes:
+            number = self._roster.free_number()
+            self._roster.add(self._nursery.fork(number, self._options.shard_name(number)))
+
+    def _on_wire(self, zygote: int) -> None:
+        message = self._nursery.receive(zygote)
+        if message is None:
+            self._on_zygote_gone(zygote)
+            return
+        handler = getattr(self, f"_on_{message['kind']}", None)
+        if handler is not None:
+            handler(message)
+
+    def _on_forked(self, message: Message) -> None:
+        shard = self._roster.awaited(message["number"])
+        if shard is not None:
+            shard.pid = message["pid"]
+            if self._stopping:
+                shard.drain(self._stopping)
+
+    def _on_shard_ready(self, message: Message) -> None:
+        shard = self._roster.by_pid(message["pid"])
+        if shard is None:
+            return
+        shard.ready = True
+        self._failures = 0
+        events.emit(events.ShardStarted(shard=shard.name, pid=shard.pid))
+        self._nursery.on_ready(self._roster)
+        ready = [member for member in self._roster.staying if member.ready]
+        if not self._announced and len(ready) >= self._facts.processes:
+            self._announced = True
+            self._report_health()
+            events.emit(
+                events.WorkerReady(worker=self._options.node(), shards=len(ready), queues=self._facts.queues)
+            )
+
+    def _on_retiring(self, message: Message) -> None:
+        shard = self._roster.by_pid(message["pid"])
+        if shard is not None and not shard.leaving:
+            shard.leaving = "it has run as many tasks as it may"
+
+    def _on_shutdown(self, message: Message) -> None:
+        shard = self._roster.by_pid(message["pid"])
+        if shard is not None and shard.ready and not shard.leaving:
+            shard.leaving = "control shutdown"
+            self._stop("control shutdown")
+
+    def _on_loaded(self, _message: Message) -> None:
+        """A reloaded application: roll the shards."""
+        self._facts = self._nursery.facts
+        self._nursery.roll(self._roster)
+
+    def _on_failed(self, message: Message) -> None:
+        sys.stderr.write(f"reload failed, the old code goes on: {message['error']['message']}\n")
+
+    def _on_zygote_gone(self, zygote: int) -> None:
+        self._nursery.forget(zygote, self._selector)
+        for shard in self._roster:
+            if shard.zygote == zygote:
+                shard.signal(signal.SIGKILL)
+                self._nursery.wait_gone(shard.pid)
+                self._bury(shard, shard.cause or "its zygote died")
+        if not self._stopping and self._nursery.zygote is None:
+            self._count_failure()
+            self._nursery.reload(self._selector)
+
+    def _on_exited(self, message: Message) -> None:
+        shard = self._roster.by_pid(message["pid"])
+        if shard is not None:
+            self._bury(shard, shard.cause or shard.leaving or _words(message["status"]))
+
+    def _bury(self, shard: Shard, cause: str) -> None:
+        running = shard.running()
+        self._roster.remove(shard)
+        started = [] if shard.blameless else [run.receipt for run in running]
+        if shard.consumer and self._store is not None:
+            self._attempt(lambda: self._reap(shard, started))
+        events.emit(
+            events.ShardExited(
+                shard=shard.name, pid=shard.pid, cause=cause, running=tuple(run.task_id for run in running)
+            )
+        )
+        shard.forget()
+        self._consider_failure(shard)
+        self._nursery.retire_idle(self._roster)
+
+    def _reap(self, shard: Shard, started: Sequence[str]) -> None:
+        if self._store is not None:
+            reap_consumer(
+                self._store,
+                shard.consumer,
+                started=list(started),
+                verdicts=shard.verdicts,
+                crash_limit=self._facts.crash_limit,
+            )
+
+    def _consider_failure(self, shard: Shard) -> None:
+        if not (shard.ready or shard.leaving or shard.blameless):
+            self._count_failure()
+
+    def _count_failure(self) -> None:
+        self._failures += 1
+        delay = _RESTART_DELAYS[min(self._failures, len(_RESTART_DELAYS) - 1)]
+        self._fork_at = time.monotonic() + delay
+        if self._failures >= len(_RESTART_DELAYS) and not self._announced:
+            sys.stderr.write("error: WORKER_START_FAILED: no shard could start; the reason stands above\n")
+            self._exit_code = 1
+            self._stop("no shard could start")
+
+    # Limits, health, the store.
+
+    def _enforce(self, now: float) -> None:
+        for shard in self._roster:
+            if hard_limits.enforce_time(shard, now, self._facts.grace):
+                continue
+            if hard_limits.due_to_die(shard, now):
+                shard.kill(shard.cause)
+            elif self._wedged(shard, now):
+                shard.kill("its consumer did not turn any more")
+        if self._deadline is not None and now >= self._deadline:
+            self._release_all()
+
+    def _wedged(self, shard: Shard, now: float) -> bool:
+        table = shard.table
+        if table is None or not shard.ready or shard.running():
+            return False
+        return now - max(table.heartbeat, shard.asked_at) > _WEDGED_AFTER
+
+    def _check_memory(self) -> None:
+        limit = self._facts.max_memory
+        if not limit:
+            return
+        for shard in self._roster:
+            used = hard_limits.resident(shard.pid) if shard.pid else 0
+            if used > limit * hard_limits.MEMORY_KILL_FACTOR and shard.condemned_until is None:
+                hard_limits.memory_verdicts(shard)
+                hard_limits.condemn(shard, "memory limit", time.monotonic(), self._facts.grace)
+            elif used > limit and not shard.leaving:
+                shard.drain("memory limit")
+
+    def _recover(self) -> None:
+        if self._store is not None:
+            recover(self._store, crash_limit=self._facts.crash_limit)
+
+    def _renew(self) -> None:
+        consumers = [shard.consumer for shard in self._roster if shard.consumer]
+        if self._store is not None and consumers:
+            self._store.renew(consumers, lease=self._facts.lease)
+
+    def _report_health(self) -> None:
+        self._health.report(self._roster, stopping=bool(self._stopping), announced=self._announced)
+
+    # Stopping.
+
+    def _watch_signals(self) -> None:
+        reader, writer = os.pipe()
+        self._signal_reader = reader
+        for descriptor in (reader, writer):
+            os.set_blocking(descriptor, False)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+            signal.signal(number, lambda _number, _frame: None)
+        signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+        self._selector.register(reader, selectors.EVENT_READ, None)
+
+    def _on_signals(self) -> None:
+        for number in os.read(self._signal_reader, 4096):
+            if number == signal.SIGHUP:
+                self._nursery.reload(self._selector)
+            elif number == signal.SIGQUIT or self._stopping:
+                self._stop("SIGQUIT")
+                self._release_all()
+            else:
+                self._stop(signal.Signals(number).name)
+
+    def _stop(self, cause: str) -> None:
+        if self._stopping:
+            return
+        self._stopping = cause
+        self._deadline = time.monotonic() + self._facts.drain_timeout
+        events.emit(events.WorkerDraining(worker=self._options.node(), cause=cause))
+        self._report_health()
+        for shard in self._roster:
+            shard.drain(cause)
+
+    def _release_all(self) -> None:
+        """Let every shard settle and release what it holds, then end it."""
+        self._deadline = time.monotonic() + hard_limits.SETTLE_TIME
+        for shard in self._roster:
+            if shard.blameless:
+                shard.signal(signal.SIGKILL)
+            shard.blameless = True
+            shard.signal(signal.SIGQUIT)
+
+    def _close(self) -> None:
+        for shard in self._roster:
+            shard.kill("the worker ended")
+        self._nursery.close()
+        self._health.close()
+        if self._store is not None:
+            self._attempt(self._recover)
+            self._store.close()
+
+
+def _words(status: int) -> str:
+    code = os.waitstatus_to_exitcode(status)
+    if code < 0:
+        return f"killed by {signal.Signals(-code).name}"
+    return f"it exited with code {code}"
+
+
+def _ignore(_value: object) -> None:
+    """Drop a value that nobody asked for."""
+
+
+def require_application(app: str | None) -> str:
+    """Return the application's name; raise ConfigurationError when it is missing."""
+    if not app:
+        message = "umbel worker needs an application, found none"
+        raise ConfigurationError(message, hint="umbel -A module:app worker")
+    return app
