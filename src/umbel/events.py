@@ -177,7 +177,7 @@ class WorkerReady(Event):
 
 @dataclass(frozen=True, slots=True)
 class WorkerStopped(Event):
-    """The worker has ended; ``released`` messages went back unstarted or unfinished."""
+    """The worker has ended; what it had not finished went back to its queues."""
 
     name: ClassVar[str] = "worker.stopped"
     worker: str
