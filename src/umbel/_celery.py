@@ -23,8 +23,10 @@ __all__ = [
     "SUPPORTED",
     "Seam",
     "SettingOption",
+    "find_app",
     "result_schemes",
     "setting_options",
+    "setup_worker_optimizations",
     "transport_schemes",
     "verify",
 ]
@@ -47,6 +49,8 @@ SEAMS: tuple[Seam, ...] = (
     Seam("celery.app.base:Celery._task_from_fun", ("self", "fun", "name", "base", "bind")),
     Seam("celery.app.backends:BACKEND_ALIASES"),
     Seam("celery.app.defaults:NAMESPACES"),
+    Seam("celery.app.trace:setup_worker_optimizations", ("app", "hostname")),
+    Seam("celery.app.utils:find_app", ("app",)),
     Seam("celery.app.defaults:flatten", ("d", "root", "keyfilter")),
     Seam("kombu.transport:TRANSPORT_ALIASES"),
 )
@@ -133,3 +137,17 @@ def _setting(name: str, option: Any, *, grouped: dict[str, Any]) -> SettingOptio
     key = rest if isinstance(grouped.get(group), dict) else name
     old = {text.format(key).upper() for text in option.old} | {name.upper(), f"CELERY_{name.upper()}"}
     return SettingOption(name=name, type=kind, default=option.default, old=frozenset(old))
+
+
+def find_app(spec: str) -> Any:  # noqa: ANN401 - celery is untyped
+    """Return the application that ``module:attribute`` or ``module`` names, as `celery -A` finds it."""
+    from celery.app.utils import find_app as find  # noqa: PLC0415 - as above
+
+    return find(spec)
+
+
+def setup_worker_optimizations(app: Any, hostname: str) -> None:  # noqa: ANN401 - celery is untyped
+    """Do what Celery's own worker program does before its first task: the fast tracer, the default app."""
+    from celery.app.trace import setup_worker_optimizations as setup  # noqa: PLC0415 - as above
+
+    setup(app, hostname)

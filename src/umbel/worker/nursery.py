@@ -26,11 +26,12 @@ __all__ = ["Nursery"]
 class Nursery:
     """Starts zygotes, asks them for shards, and replaces them."""
 
-    def __init__(self, app: str, options: WorkerOptions) -> None:
+    def __init__(self, app: str, options: WorkerOptions, zygote_module: str) -> None:
         self.facts: WorkerFacts
         self.zygote: int | None = None
         self._app = app
         self._options = options
+        self._module = zygote_module
         self._wires: dict[int, Wire] = {}
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
         self._loading: int | None = None
@@ -144,7 +145,7 @@ class Nursery:
     def _spawn(self, selector: selectors.BaseSelector) -> int:
         ours, theirs = pair()
         process = subprocess.Popen(
-            [sys.executable, "-m", "umbel.worker.zygote", str(theirs.fileno()), str(os.getpid())],
+            [sys.executable, "-m", self._module, str(theirs.fileno()), str(os.getpid())],
             pass_fds=(theirs.fileno(),),
             process_group=0,
         )

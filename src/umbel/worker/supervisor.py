@@ -16,7 +16,6 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from umbel import events
-from umbel.errors import ConfigurationError
 from umbel.transports.recovery import reap_consumer, recover
 from umbel.transports.registry import open_store
 from umbel.worker import hard_limits
@@ -57,10 +56,11 @@ class Supervisor:
         app: str,
         options: WorkerOptions,
         *,
+        zygote_module: str,
         duties: Callable[[WorkerFacts], Sequence[Duty]] = lambda _facts: (),
     ) -> None:
         self._options = options
-        self._nursery = Nursery(app, options)
+        self._nursery = Nursery(app, options, zygote_module)
         self._make_duties = duties
         self._roster = Roster()
         self._selector = selectors.DefaultSelector()
@@ -355,10 +355,3 @@ def _words(status: int) -> str:
 def _ignore(_value: object) -> None:
     """Drop a value that nobody asked for."""
 
-
-def require_application(app: str | None) -> str:
-    """Return the application's name; raise ConfigurationError when it is missing."""
-    if not app:
-        message = "umbel worker needs an application, found none"
-        raise ConfigurationError(message, hint="umbel -A module:app worker")
-    return app

@@ -2,7 +2,7 @@
 
 Started as a fresh interpreter by the supervisor, so that new code is new code; it opens no
 connection, so that its children share none. It forks on request, waits for its children, and says
-what became of them. Run as ``python -m umbel.worker.zygote DESCRIPTOR PARENT``.
+what became of them. Run as ``python -m MODULE DESCRIPTOR PARENT`` with a module that calls :func:`main`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import signal
 import sys
 import threading
 import traceback
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from umbel import _celery
@@ -85,15 +86,18 @@ class Zygote:
                 self._wire.send("exited", pid=pid, status=status)
 
 
-def main() -> None:
-    """Load the application, say how it went, then fork on request."""
+def main(prepare: Callable[[Celery], None]) -> None:
+    """Load the application, say how it went, then fork on request.
+
+    ``prepare`` makes an application ready that is not Umbel's own.
+    """
     descriptor, parent = int(sys.argv[1]), int(sys.argv[2])
     die_with_parent(parent)
     wire = Wire.inherited(descriptor)
     hello = wire.receive()
     if hello is None:
         return
-    loaded = _load(hello, wire)
+    loaded = _load(hello, wire, prepare)
     if loaded is None:
         return
     app, facts = loaded
@@ -103,29 +107,23 @@ def main() -> None:
     Zygote(app, wire).run()
 
 
-def _load(hello: Message, wire: Wire) -> tuple[Celery, WorkerFacts] | None:
+def _load(hello: Message, wire: Wire, prepare: Callable[[Celery], None]) -> tuple[Celery, WorkerFacts] | None:
     try:
-        app = _application(hello["app"])
+        app = _application(hello["app"], prepare)
         return app, gather(app, WorkerOptions(**hello["options"]))
     except Exception as problem:  # noqa: BLE001 - whatever the application's modules raise is told upwards
         wire.send("failed", error=describe(problem), traceback=traceback.format_exc(limit=-20))
         return None
 
 
-def _application(spec: str) -> Any:  # noqa: ANN401 - a Celery application; celery is untyped
+def _application(spec: str, prepare: Callable[[Celery], None]) -> Any:  # noqa: ANN401 - a Celery application; celery is untyped
     sys.path.insert(0, os.getcwd())
     app = _celery.find_app(spec)
     if not hasattr(app, "loader"):
         message = f"-A {spec} names a {type(app).__name__}, expected a Celery or Umbel application"
         raise ConfigurationError(message, hint="write it as module:attribute")
     if not hasattr(app, "settings"):
-        from umbel.app import install  # noqa: PLC0415 - only for applications that are not Umbel's own
-
-        install(app)
+        prepare(app)
     app.loader.init_worker()
     app.finalize()
     return app
-
-
-if __name__ == "__main__":
-    main()
