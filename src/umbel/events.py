@@ -14,10 +14,12 @@ from dataclasses import dataclass, fields
 from typing import Any, ClassVar, TypeVar
 
 __all__ = [
+    "ClaimFailed",
     "ClaimFenced",
     "ConsumerReaped",
     "DeadLettered",
     "Event",
+    "LeaseRenewalFailed",
     "MessageParked",
     "MessageUndecodable",
     "SettlementFailed",
@@ -44,6 +46,15 @@ class Event:
     def fields(self) -> dict[str, Any]:
         """Return the event's own fields by name."""
         return {item.name: getattr(self, item.name) for item in fields(self)}
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimFailed(Event):
+    """A queue could not be asked for messages just now; it is asked again soon."""
+
+    name: ClassVar[str] = "claim.failed"
+    queue: str
+    problem: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +88,15 @@ class DeadLettered(Event):
     task_id: str
     reason: str
     error_code: str
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseRenewalFailed(Event):
+    """A consumer's lease could not be renewed, or dead consumers not be looked for; tried again soon."""
+
+    name: ClassVar[str] = "lease.renewal_failed"
+    consumers: tuple[str, ...]
+    problem: str
 
 
 @dataclass(frozen=True, slots=True)

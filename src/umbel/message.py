@@ -16,6 +16,7 @@ from kombu.utils import json as kombu_json
 from umbel.clock import Timestamp
 
 __all__ = [
+    "HEADER_DEDUP",
     "HEADER_GROUP_KEY",
     "HEADER_KEY_ID",
     "HEADER_REPLAY",
@@ -30,6 +31,9 @@ __all__ = [
 LAYOUT = 1
 MAX_PRIORITY = 9
 """Priorities are 0 to 9, and 9 is the most urgent on every broker."""
+
+HEADER_DEDUP = "umbel_dedup"
+"""True, or an identity of the publisher's own: a repeat within the window is dropped."""
 
 HEADER_GROUP_KEY = "umbel_group"
 HEADER_REPLAY = "umbel_replay"
