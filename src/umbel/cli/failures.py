@@ -13,12 +13,12 @@ from umbel.cli.exits import Exit, exit_of
 from umbel.cli.session import Session
 from umbel.errors import UmbelError, describe
 
-__all__ = ["Declined", "report"]
+__all__ = ["DeclinedError", "report"]
 
 _UNEXPECTED = "this is unexpected: --debug shows where it happened"
 
 
-class Declined(UmbelError):
+class DeclinedError(UmbelError):
     """The operator did not confirm."""
 
     error_code = "NOT_CONFIRMED"
@@ -43,7 +43,7 @@ def report(error: BaseException, session: Session) -> int:
 
 def _interrupted(error: BaseException, session: Session) -> int:
     if isinstance(error, click.Abort) and isinstance(error.__cause__, EOFError):
-        _write(Declined("nothing was done: the question was not answered", hint="pass --yes").contract(), session)
+        _write(DeclinedError("nothing was done: the question was not answered", hint="pass --yes").contract(), session)
         return Exit.FAILED
     _write(UmbelError("interrupted", error_code="INTERRUPTED").contract(), session)
     return Exit.INTERRUPTED

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import click
 
@@ -18,7 +19,7 @@ from umbel.cli.catalogue import Catalogue
 from umbel.cli.exits import Exit
 from umbel.cli.session import Session, shared_options
 
-__all__ = ["run", "umbel"]
+__all__ = ["ending", "run", "umbel"]
 
 _EPILOG = """\b
 Exit codes: 0 done, 1 failed, 2 usage, 3 configuration, 4 storage, 5 not found.
@@ -47,24 +48,24 @@ def umbel(context: click.Context) -> None:
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    session = Session()
-    try:
-        result = umbel.main(words, prog_name="umbel", standalone_mode=False, obj=session)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        return _give_up_stdout()
-    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last frame: everything becomes an exit code
-        return _report(error, session, words)
-    return result if isinstance(result, int) else Exit.OK
+    # Known before the line is parsed, because a line that cannot be parsed must be answered too.
+    session = Session(json="--json" in words, debug="--debug" in words)
+    return ending(lambda: umbel.main(words, prog_name="umbel", standalone_mode=False, obj=session), session)
 
 
-def _report(error: BaseException, session: Session, words: Sequence[str]) -> int:
-    session.json = session.json or "--json" in words
-    session.debug = session.debug or "--debug" in words
+def ending(command: Callable[[], Any], session: Session) -> int:
+    """Run a command and return its exit code, whatever happens; failures have been written then."""
     try:
-        return failures.report(error, session)
+        try:
+            result = command()
+            sys.stdout.flush()
+        except BrokenPipeError:
+            raise
+        except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last frame: all becomes an exit code
+            return failures.report(error, session)
     except BrokenPipeError:
         return _give_up_stdout()
+    return int(result) if isinstance(result, int) else Exit.OK
 
 
 def _give_up_stdout() -> int:

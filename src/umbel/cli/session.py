@@ -16,6 +16,7 @@ from typing import IO, TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
+    from umbel.control.brokers import Broker
     from umbel.transports.base import Store
 
 __all__ = ["Session", "share", "shared_options"]
@@ -34,6 +35,7 @@ class Session:
     json: bool = False
     no_color: bool = False
     debug: bool = False
+    _found: Broker | None = None
 
     def colours(self, stream: IO[str]) -> bool:
         """Return whether this stream may carry colours."""
@@ -43,31 +45,30 @@ class Session:
         """Return the app as ``module:attribute``; a usage error names the remedy."""
         if self.app_spec:
             return self.app_spec
-        raise click.UsageError(f"{purpose} needs an app: umbel -A module:app ...", click.get_current_context())
+        raise click.UsageError(f"{purpose} needs an app: umbel -A module:app {purpose}", click.get_current_context())
+
+    def broker_found(self) -> Broker:
+        """Return the broker that is meant: of ``--broker``, the app, or the configuration."""
+        from umbel.control.brokers import find_broker
+
+        if self._found is None:
+            self._found = find_broker(url=self.broker, app=self.app or self.app_spec, config_dir=self.config_dir)
+        return self._found
 
     @contextmanager
     def store(self) -> Iterator[Store]:
         """Open the broker's store for one command."""
-        from umbel.control.brokers import open_broker
-
-        store = open_broker(url=self.broker, app=self.app or self.app_spec, config_dir=self.config_dir)
+        store = self.broker_found().open()
         try:
             yield store
         finally:
             store.close()
 
-    @property
-    def place(self) -> str:
-        """The broker in words, for messages: its URL without credentials."""
-        from umbel.control.brokers import describe_broker
-
-        return describe_broker(url=self.broker, app=self.app or self.app_spec, config_dir=self.config_dir)
-
 
 def _into(field: str) -> Callable[[click.Context, click.Parameter, Any], Any]:
     """Return a callback that writes a given value into the session and leaves a default alone."""
 
-    def write(context: click.Context, parameter: click.Parameter, value: Any) -> Any:  # noqa: ANN401 - any option
+    def write(context: click.Context, _: click.Parameter, value: Any) -> Any:  # noqa: ANN401 - any option
         if value is not None and value is not False:
             setattr(context.ensure_object(Session), field, value)
         return value

@@ -43,6 +43,10 @@ Progress = Callable[[int], None]
 """Called after each batch with the number of letters handled so far."""
 
 
+def _unheard(done: int) -> None:
+    """Tell nobody."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
     """Which dead letters; every field that is set must match. Ages are counted from now."""
@@ -161,7 +165,7 @@ def replay_dead_letters(
     ids: Sequence[str],
     *,
     rate: float | None = None,
-    progress: Progress = lambda done: None,
+    progress: Progress = _unheard,
     clock: Clock | None = None,
 ) -> Replayed:
     """Move the letters back to their queues, in this order, at most ``rate`` a second (None: at once)."""
@@ -172,9 +176,7 @@ def replay_dead_letters(
     return Replayed(tasks, tuple(letter for letter in ids if letter not in tasks))
 
 
-def discard_dead_letters(
-    store: Store, ids: Sequence[str], *, progress: Progress = lambda done: None
-) -> Discarded:
+def discard_dead_letters(store: Store, ids: Sequence[str], *, progress: Progress = _unheard) -> Discarded:
     """Remove the letters for good."""
     return Discarded(sum(store.discard(batch) for batch in _paced(ids, None, progress, SystemClock())))
 

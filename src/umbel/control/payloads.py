@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from base64 import b64decode
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from umbel.message import Envelope
@@ -36,18 +36,17 @@ _RAW_SHOWN = 400
 def payload_of(envelope: Envelope) -> Payload:
     """Return the message's headers and arguments as far as they can be read; never raises."""
     head = _object(envelope.head)
-    headers = head.get("headers")
-    content_type = head.get("content-type")
-    known = {
-        "content_type": content_type if isinstance(content_type, str) else None,
-        "headers": headers if isinstance(headers, dict) else {},
-    }
+    headers, content_type = head.get("headers"), head.get("content-type")
+    readable = Payload(
+        content_type=content_type if isinstance(content_type, str) else None,
+        headers=headers if isinstance(headers, dict) else {},
+    )
     try:
         args, kwargs = _arguments(envelope, head)
     except (ValueError, TypeError, RecursionError) as problem:
         raw = envelope.body[:_RAW_SHOWN].decode("utf-8", "backslashreplace")
-        return Payload(**known, problem=str(problem), raw=raw)
-    return Payload(**known, args=args, kwargs=kwargs)
+        return replace(readable, problem=str(problem), raw=raw)
+    return replace(readable, args=args, kwargs=kwargs)
 
 
 def _object(text: bytes) -> dict[str, Any]:

@@ -59,7 +59,9 @@ def list_workers(store: Store, *, clock: Clock | None = None) -> tuple[Worker, .
 
 def _seen(store: Store, info: ConsumerInfo, *, alive: bool, clock: Clock) -> Worker:
     table = _table_of(info)
-    state, executed, running = None, None, ()
+    state: str | None = None
+    executed: int | None = None
+    running: tuple[RunningTask, ...] = ()
     if table is not None:
         state, executed = table.state.name.lower(), table.executed
         running = tuple(_running(store, info, run, clock) for run in sorted(table.running(), key=lambda r: r.started))
