@@ -18,9 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 LOCK = (ROOT / "requirements.lock").read_text()
 PIN = re.compile(
-    r"^(?P<name>[A-Za-z0-9._-]+)==(?P<version>\S+) \\
-(?P<hashes>(?:    --hash=sha256:[0-9a-f]{64}.*
-)+)",
+    r"^(?P<name>[A-Za-z0-9._-]+)==(?P<version>\S+) \\\n(?P<hashes>(?:    --hash=sha256:[0-9a-f]{64}.*\n)+)",
     re.MULTILINE,
 )
 
