@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import fields
 from pathlib import Path
 
+from cli_reference import cli_page
 from umbel import errors, events
 from umbel.errors import UmbelError
 from umbel.events import Event
@@ -102,6 +103,7 @@ def _row(cells: list[str]) -> str:
 
 
 PAGES: dict[Path, Callable[[], str]] = {
+    REFERENCE / "cli.md": cli_page,
     REFERENCE / "errors.md": errors_page,
     REFERENCE / "events.md": events_page,
 }

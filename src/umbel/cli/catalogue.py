@@ -10,7 +10,7 @@ import click
 
 from umbel.cli.session import share
 
-__all__ = ["COMMANDS", "Catalogue", "Entry"]
+__all__ = ["COMMANDS", "Catalogue", "Entry", "InOrder"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,14 @@ COMMANDS = {
     "tasks": Entry("umbel.cli.tasks:tasks", "Operate", "Find or cancel one task by its id."),
     "deadletters": Entry("umbel.cli.deadletters:deadletters", "Operate", "List, replay or discard what failed."),
 }
+
+
+class InOrder(click.Group):
+    """A group that lists its commands as they were defined: the harmless before the others."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Return the names, first defined first."""
+        return list(self.commands)
 
 
 class Catalogue(click.Group):

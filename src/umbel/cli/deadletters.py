@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
-from umbel.cli.parameters import DURATION, RATE
+from umbel.cli.catalogue import InOrder
+from umbel.cli.parameters import COUNT, DURATION, RATE
 from umbel.cli.session import Session
 from umbel.outcomes import Reason
 
@@ -66,7 +67,7 @@ def _filter_options(limit: int | None) -> tuple[Callable[..., Any], ...]:
         click.option("--newer-than", type=DURATION, help="Only dead for less long."),
         click.option(
             "--limit",
-            type=click.IntRange(min=1),
+            type=COUNT,
             default=limit,
             show_default=limit is not None,
             metavar="N",
@@ -93,7 +94,7 @@ def _taken_from(options: dict[str, Any]) -> Selection:
     )
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=InOrder, invoke_without_command=True)
 @click.pass_context
 def deadletters(context: click.Context) -> None:
     """List, replay or discard what failed.
@@ -132,7 +133,10 @@ def list_command(session: Session, /, *, selection: Selection) -> None:
 @click.argument("letter_id", metavar="ID")
 @click.pass_obj
 def show(session: Session, letter_id: str) -> None:
-    """Show dead letter ID whole: its failure, its arguments, its headers."""
+    """Show one dead letter whole.
+
+    Its failure, its arguments as far as they can be read, and its headers.
+    """
     from umbel.cli.rendering.letters import letter_lines
     from umbel.cli.rendering.output import Output
     from umbel.control.deadletters import show_dead_letter
@@ -167,13 +171,14 @@ def replay(
     from umbel.control.deadletters import replay_dead_letters
 
     out = Output(session)
+    _refuse_vague(selection, verb="replay", everything=everything)
     with session.store() as store:
-        picked = _pick(out, store, selection, verb="replay", everything=everything, dry_run=dry_run)
+        picked = _pick(out, store, selection, verb="replay", dry_run=dry_run)
         if not picked:
             return
         pace = f" at {rate:g} a second" if rate else ""
         out.confirm(f"Replay {_letters(len(picked))}{pace}?", yes=yes)
-        with out.progress("Replaying", len(picked)) as progress:
+        with out.progress("Replaying", "replayed", len(picked)) as progress:
             replayed = replay_dead_letters(store, picked, rate=rate, progress=progress)
     if out.document(replayed):
         return
@@ -202,27 +207,29 @@ def discard(
     from umbel.control.deadletters import discard_dead_letters
 
     out = Output(session)
+    _refuse_vague(selection, verb="discard", everything=everything)
     with session.store() as store:
-        picked = _pick(out, store, selection, verb="discard", everything=everything, dry_run=dry_run)
+        picked = _pick(out, store, selection, verb="discard", dry_run=dry_run)
         if not picked:
             return
         out.confirm(f"Discard {_letters(len(picked))} for good?", yes=yes)
-        with out.progress("Discarding", len(picked)) as progress:
+        with out.progress("Discarding", "discarded", len(picked)) as progress:
             discarded = discard_dead_letters(store, picked, progress=progress)
     if not out.document(discarded):
         out.say(f"Discarded {_letters(discarded.removed)}.")
 
 
-def _pick(
-    out: Output, store: Store, selection: Selection, *, verb: str, everything: bool, dry_run: bool
-) -> tuple[str, ...]:
-    """Return the letters to work on; empty when there is nothing to do, which has been said then."""
-    from umbel.control.deadletters import choose_dead_letters
-
+def _refuse_vague(selection: Selection, *, verb: str, everything: bool) -> None:
     if selection.everything and not everything:
         raise click.UsageError(f"which dead letters? Give ids or a filter, or --all to {verb} every one")
     if everything and not selection.everything:
         raise click.UsageError("--all means every dead letter: leave it out, or the ids and filters")
+
+
+def _pick(out: Output, store: Store, selection: Selection, *, verb: str, dry_run: bool) -> tuple[str, ...]:
+    """Return the letters to work on; empty when there is nothing to do, which has been said then."""
+    from umbel.control.deadletters import choose_dead_letters
+
     picked = choose_dead_letters(store, selection)
     if picked and not dry_run:
         return picked

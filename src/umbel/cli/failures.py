@@ -13,15 +13,14 @@ from umbel.cli.exits import Exit, exit_of
 from umbel.cli.session import Session
 from umbel.errors import UmbelError, describe
 
-__all__ = ["DeclinedError", "report"]
+__all__ = ["declined", "report"]
 
 _UNEXPECTED = "this is unexpected: --debug shows where it happened"
 
 
-class DeclinedError(UmbelError):
-    """The operator did not confirm."""
-
-    error_code = "NOT_CONFIRMED"
+def declined(message: str, *, hint: str) -> UmbelError:
+    """Return the error of a question that was answered with no, or that nobody could answer."""
+    return UmbelError(f"nothing was done: {message}", hint=hint, error_code="NOT_CONFIRMED")
 
 
 def report(error: BaseException, session: Session) -> int:
@@ -43,7 +42,7 @@ def report(error: BaseException, session: Session) -> int:
 
 def _interrupted(error: BaseException, session: Session) -> int:
     if isinstance(error, click.Abort) and isinstance(error.__cause__, EOFError):
-        _write(DeclinedError("nothing was done: the question was not answered", hint="pass --yes").contract(), session)
+        _write(declined("the question was not answered", hint="pass --yes").contract(), session)
         return Exit.FAILED
     _write(UmbelError("interrupted", error_code="INTERRUPTED").contract(), session)
     return Exit.INTERRUPTED

@@ -8,10 +8,26 @@ from typing import Any
 
 import click
 
-__all__ = ["DURATION", "RATE", "SIZE", "Duration", "Rate", "Size"]
+__all__ = ["COUNT", "DURATION", "RATE", "SIZE", "Count", "Duration", "Rate", "Size"]
 
 _RATE = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*(?:/\s*(s|m|h))?\s*")
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
+
+
+class Count(click.ParamType[int]):
+    """A whole number from 1."""
+
+    name = "count"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:  # noqa: ANN401 - click's signature
+        """Read the number."""
+        try:
+            number = int(value)
+        except ValueError:
+            number = 0
+        if number < 1:
+            self.fail(f"{value!r}: write a whole number from 1", param, ctx)
+        return number
 
 
 class Duration(click.ParamType[timedelta]):
@@ -63,6 +79,7 @@ class Rate(click.ParamType[float]):
         return float(match[1]) / _SECONDS[match[2] or "s"]
 
 
+COUNT = Count()
 DURATION = Duration()
 RATE = Rate()
 SIZE = Size()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from umbel.cli.catalogue import InOrder
 from umbel.cli.session import Session
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["queues"]
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=InOrder, invoke_without_command=True)
 @click.pass_context
 def queues(context: click.Context) -> None:
     """Show what waits; pause, resume or purge a queue.

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from umbel.cli.catalogue import InOrder
 from umbel.cli.session import Session
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["tasks"]
 
 
-@click.group(no_args_is_help=True)
+@click.group(cls=InOrder, no_args_is_help=True)
 def tasks() -> None:
     """Find or cancel one task by its id."""
 

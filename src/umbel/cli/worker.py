@@ -12,12 +12,13 @@ from typing import Any
 
 import click
 
-from umbel.cli.parameters import DURATION, SIZE
+from umbel.cli.parameters import COUNT, DURATION, SIZE
 from umbel.cli.session import Session
 
 __all__ = ["worker"]
 
-_LEVELS = ("debug", "info", "warning", "error", "critical")
+_PORT = click.IntRange(1, 65535)
+_LEVEL = click.Choice(("debug", "info", "warning", "error", "critical"), case_sensitive=False)
 
 
 def _refuse(context: click.Context, parameter: click.Parameter, value: Any) -> None:  # noqa: ANN401 - any value
@@ -30,33 +31,32 @@ def _refuse(context: click.Context, parameter: click.Parameter, value: Any) -> N
 
 
 @click.command()
-@click.option("--processes", type=click.IntRange(min=1), metavar="N", help="Shards: processes that run tasks.")
-@click.option("--threads", type=click.IntRange(min=1), metavar="N", help="Tasks at once in each shard.")
+@click.option("--processes", type=COUNT, metavar="N", help="Shards: processes that run tasks.")
+@click.option("--threads", type=COUNT, metavar="N", help="Tasks at once in each shard.")
 @click.option("-Q", "--queues", metavar="A,B", help="Queues to consume. [default: the app's]")
 @click.option("-n", "--hostname", metavar="NAME", help="The node name; %h is the host. [default: celery@%h]")
-@click.option("-l", "--loglevel", type=click.Choice(_LEVELS, case_sensitive=False), help="How much to log.")
-@click.option("--max-tasks-per-shard", type=click.IntRange(min=1), metavar="N", help="Replace a shard after N tasks.")
+@click.option("-l", "--loglevel", type=_LEVEL, metavar="LEVEL", help="debug, info, warning, error or critical.")
+@click.option("--max-tasks-per-shard", type=COUNT, metavar="N", help="Replace a shard after N tasks.")
 @click.option("--max-memory-per-shard", type=SIZE, help='Replace a shard above this, as "256 MiB".')
 @click.option("--drain-timeout", type=DURATION, help="How long SIGTERM waits for running tasks.")
 @click.option("--grace", type=DURATION, help="How long the neighbours of a task past its hard limit may run on.")
 @click.option(
     "--health-file", type=click.Path(path_type=Path), metavar="FILE", help="Touched while the worker is well."
 )
-@click.option("--health-port", type=click.IntRange(0, 65535), metavar="PORT", help="Answers /ready and /live on HTTP.")
+@click.option("--health-port", type=_PORT, metavar="PORT", help="Answers /ready and /live on HTTP.")
 @click.option("--state-dir", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="For run tables.")
 @click.option("-c", "--concurrency", hidden=True, expose_value=False, callback=_refuse, is_eager=True)
 @click.option("-P", "--pool", hidden=True, expose_value=False, callback=_refuse, is_eager=True)
 @click.pass_obj
 def worker(session: Session, /, **options: Any) -> int:  # noqa: ANN401 - click's values
-    r"""Run tasks: a supervisor and its shards.
+    """Run tasks: a supervisor and its shards.
 
     Each of the --processes shards is a complete Celery worker node with --threads
     threads. What is not given comes from the configuration.
 
-    \b
-    SIGTERM, Ctrl-C   drain: finish what runs, give back the rest
-    the same again    give everything back at once
-    SIGHUP            load the code anew and replace the shards, one by one
+    SIGTERM or Ctrl-C drains: what runs is finished, the rest is given back. The same
+    signal again, or SIGQUIT, gives everything back at once. SIGHUP loads the code anew
+    and replaces the shards one by one.
     """
     spec = session.require_app("worker")
     from umbel.control.worker import run_worker

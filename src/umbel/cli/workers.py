@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from umbel.cli.catalogue import InOrder
 from umbel.cli.session import Session
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["workers"]
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=InOrder, invoke_without_command=True)
 @click.pass_context
 def workers(context: click.Context) -> None:
     """Show who consumes, and what runs now.

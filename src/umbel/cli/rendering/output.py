@@ -12,7 +12,7 @@ import click
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from umbel.cli.failures import DeclinedError
+from umbel.cli.failures import declined
 from umbel.cli.rendering.documents import as_json
 from umbel.cli.session import Session
 
@@ -68,32 +68,41 @@ class Output:
         """Ask on the terminal, unless ``yes``.
 
         Raises:
-            DeclinedError: the answer was no, or there is nobody to ask.
+            UmbelError: the answer was no, or there is nobody to ask.
         """
         if yes:
             return
         if self._session.json or not sys.stdin.isatty():
-            raise DeclinedError("nothing was done: this needs to be confirmed", hint="pass --yes")
+            raise declined("this needs to be confirmed", hint="pass --yes")
         if not click.confirm(question, err=True):
-            raise DeclinedError("nothing was done", hint="")
+            raise declined("the answer was no", hint="")
 
     @contextmanager
-    def progress(self, title: str, total: int) -> Iterator[Callable[[int], None]]:
-        """Show a progress bar on stderr while the block runs, where a person can see it."""
-        if self._session.json or not sys.stderr.isatty():
-            yield lambda done: None  # noqa: ARG005 - the signature of a progress callback
-            return
-        bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            console=self._console(sys.stderr),
-            transient=True,
-        )
-        with bar:
-            task = bar.add_task(title, total=total)
-            yield lambda done: bar.update(task, completed=done)
+    def progress(self, title: str, done: str, total: int) -> Iterator[Callable[[int], None]]:
+        """Show a progress bar on stderr while the block runs, where a person can see it.
+
+        When Ctrl-C ends the block, say how far it came.
+        """
+        reached = 0
+
+        def advance(completed: int) -> None:
+            nonlocal reached
+            reached = completed
+            bar.update(task, completed=completed)
+
+        bar = self._bar()
+        task = bar.add_task(title, total=total)
+        try:
+            with bar:
+                yield advance
+        except KeyboardInterrupt:
+            self.remark(f"Stopped: {reached:,} of {total:,} {done}.".replace(",", " "))
+            raise
+
+    def _bar(self) -> Progress:
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        watched = sys.stderr.isatty() and not self._session.json
+        return Progress(*columns, console=self._console(sys.stderr), transient=True, disable=not watched)
 
     def lines(self, pairs: Sequence[tuple[str, str]]) -> None:
         """Print labelled values, one under the other; pairs with an empty value are left out."""
