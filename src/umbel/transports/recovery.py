@@ -46,9 +46,18 @@ def reap_consumer(
 
 
 def _reap_unattended(store: Store, info: ConsumerInfo, crash_limit: int) -> Reaped:
-    table = RunTable.open(Path(info.run_table)) if info.run_table else None
-    started = None if table is None or table.consumer != info.id else [run.receipt for run in table.running()]
+    table = _table_of(info)
+    started = None if table is None else [run.receipt for run in table.running()]
     reaped = reap_consumer(store, info.id, started=started, crash_limit=crash_limit)
     if table is not None:
         table.remove()
     return reaped
+
+
+def _table_of(info: ConsumerInfo) -> RunTable | None:
+    table = RunTable.open(Path(info.run_table)) if info.run_table else None
+    if table is not None and table.consumer != info.id:
+        # The file has a new owner, which may be alive: it says nothing of the dead one, and it must stay.
+        table.close()
+        return None
+    return table
