@@ -71,11 +71,10 @@ class Ledger:
         sql = "SELECT task_id, min(started) FROM executions WHERE task LIKE ? GROUP BY task_id"
         return dict(self._db.execute(sql, (f"%.{task}",)).fetchall())
 
-    def finished(self, ids: set[str]) -> set[str]:
-        """Return those of the task ids that have an execution which ended well."""
-        marks = ", ".join("?" * len(ids))
-        sql = f"SELECT DISTINCT task_id FROM executions WHERE outcome = 'ok' AND task_id IN ({marks})"  # noqa: S608
-        return {task_id for (task_id,) in self._db.execute(sql, tuple(ids))}
+    def finished(self, task_id: str) -> bool:
+        """Return whether an execution of the task ended, well or with a failure for good."""
+        sql = "SELECT 1 FROM executions WHERE task_id = ? AND outcome != 'TemporaryError' LIMIT 1"
+        return self._db.execute(sql, (task_id,)).fetchone() is not None
 
     def close(self) -> None:
         """Close the file."""

@@ -1,9 +1,9 @@
 """The three stages, as Celery canvas. Each is a chord, whose body ends the stage.
 
-    ingest × blocks ──► count
-    identify × aircraft (flaky register) ──► count
-    analyse × carriers ──► aggregate
-       └─ becomes: measure × pieces ──► total        (one group per carrier, one chord within the chord)
+ingest × blocks ──► count
+identify × aircraft (flaky register) ──► count
+analyse × carriers ──► aggregate
+└─ becomes: measure × pieces ──► total        (one group per carrier, one chord within the chord)
 """
 
 from __future__ import annotations

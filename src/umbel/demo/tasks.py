@@ -12,13 +12,24 @@ from typing import Any
 
 from celery import chord
 
-from umbel import PermanentError, Retry, TemporaryError
+from umbel import PermanentError, Retry, Task, TemporaryError
 from umbel.demo.app import BULK, CRITICAL, FLIGHTS, app, warehouse
 from umbel.demo.register import MAX_REFUSALS, look_up
 from umbel.demo.source import Block, read_block
 from umbel.demo.tally import Tally, TallyRow
 
-__all__ = ["FLIGHTS_PER_TASK", "aggregate", "analyse", "count", "examine", "identify", "ingest", "measure", "total"]
+__all__ = [
+    "FLIGHTS_PER_TASK",
+    "aggregate",
+    "analyse",
+    "count",
+    "examine",
+    "identify",
+    "ingest",
+    "measure",
+    "status",
+    "total",
+]
 
 FLIGHTS_PER_TASK = 8
 """Small pieces, so that a crash repeats little and the run shows what a task costs."""
@@ -28,12 +39,12 @@ _REGISTER_RETRY = Retry(
     attempts=MAX_REFUSALS + 2,
     backoff=timedelta(seconds=0.25),
     max_delay=timedelta(seconds=2),
-    jitter=True,
+    jitter=0.5,
 )
 
 
 @app.task(bind=True, queue=BULK)
-def ingest(self: Any, first_row: int, offset: int, size: int) -> int:
+def ingest(self: Task, first_row: int, offset: int, size: int) -> int:
     """Stage one block of the file; hand on every incomplete row by itself."""
     flights = read_block(FLIGHTS, Block(first_row, offset, size))
     with warehouse.execution(self.request) as effects:
@@ -43,7 +54,7 @@ def ingest(self: Any, first_row: int, offset: int, size: int) -> int:
 
 
 @app.task(bind=True, queue=BULK, ignore_result=True)
-def examine(self: Any, row: int) -> None:
+def examine(self: Task, row: int) -> None:
     """Say why one suspicious row cannot be counted. It fails alone, and is kept alone as a dead letter."""
     with warehouse.execution(self.request):
         flight = warehouse.flight(row)
@@ -57,7 +68,7 @@ def examine(self: Any, row: int) -> None:
 
 
 @app.task(bind=True, queue=CRITICAL, retry=_REGISTER_RETRY)
-def identify(self: Any, tailnum: str, address: str) -> bool:
+def identify(self: Task, tailnum: str, address: str) -> bool:
     """Ask the register, which is down now and then, for one aircraft."""
     with warehouse.execution(self.request) as effects:
         model = look_up(address, tailnum)
@@ -68,14 +79,14 @@ def identify(self: Any, tailnum: str, address: str) -> bool:
 
 
 @app.task(bind=True, queue=CRITICAL)
-def count(self: Any, parts: Sequence[int]) -> int:
+def count(self: Task, parts: Sequence[int]) -> int:
     """End a stage: how many rows, or aircraft, its tasks have dealt with."""
     with warehouse.execution(self.request):
         return sum(parts)
 
 
 @app.task(bind=True, queue=CRITICAL)
-def analyse(self: Any, carrier: str) -> Any:
+def analyse(self: Task, carrier: str) -> Any:
     """Become the carrier's group of measurements, with its total as the chord's body."""
     with warehouse.execution(self.request):
         rows = warehouse.rows_of_carrier(carrier)
@@ -84,7 +95,7 @@ def analyse(self: Any, carrier: str) -> Any:
 
 
 @app.task(bind=True, queue=BULK)
-def measure(self: Any, carrier: str, first: int, last: int) -> list[TallyRow]:
+def measure(self: Task, carrier: str, first: int, last: int) -> list[TallyRow]:
     """Tally the delays of one piece of a carrier's flights."""
     with warehouse.execution(self.request) as effects:
         tally = Tally()
@@ -96,14 +107,14 @@ def measure(self: Any, carrier: str, first: int, last: int) -> list[TallyRow]:
 
 
 @app.task(bind=True, queue=CRITICAL)
-def total(self: Any, parts: Sequence[Sequence[TallyRow]]) -> list[TallyRow]:
+def total(self: Task, parts: Sequence[Sequence[TallyRow]]) -> list[TallyRow]:
     """Add up one carrier."""
     with warehouse.execution(self.request):
         return _sum(parts).rows()
 
 
 @app.task(bind=True, queue=CRITICAL)
-def aggregate(self: Any, carriers: Sequence[Sequence[TallyRow]]) -> int:
+def aggregate(self: Task, carriers: Sequence[Sequence[TallyRow]]) -> int:
     """Add up all carriers: the delays per airport and month, which are the result of the run."""
     with warehouse.execution(self.request) as effects:
         tally = _sum(carriers)
@@ -112,7 +123,7 @@ def aggregate(self: Any, carriers: Sequence[Sequence[TallyRow]]) -> int:
 
 
 @app.task(bind=True, queue=CRITICAL, ignore_result=True)
-def status(self: Any, carrier: str) -> int:
+def status(self: Task, carrier: str) -> int:
     """Answer somebody who waits: how many of the carrier's flights are measured by now?"""
     with warehouse.execution(self.request):
         return warehouse.measured(carrier)

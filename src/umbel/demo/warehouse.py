@@ -48,7 +48,7 @@ _COUNTABLE = f"""
     FROM flights LEFT JOIN aircraft USING (tailnum)
     WHERE dep_delay IS NOT NULL AND arr_delay IS NOT NULL
     AND (aircraft.model IS NOT NULL OR carrier IN {FLEET_NUMBERS})
-"""  # noqa: S608 - constants of this module
+"""
 _IMPATIENT_CHECKPOINT = 4000
 
 
