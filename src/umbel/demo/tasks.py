@@ -58,7 +58,7 @@ def examine(self: Task, row: int) -> None:
     """Say why one suspicious row cannot be counted. It fails alone, and is kept alone as a dead letter."""
     with warehouse.execution(self.request):
         flight = warehouse.flight(row)
-        facts = {"row": row, "carrier": flight.carrier, "tailnum": flight.tailnum}
+        facts: dict[str, Any] = {"row": row, "carrier": flight.carrier, "tailnum": flight.tailnum}
         if flight.dep_delay is None:
             raise PermanentError("the flight was cancelled: no times", error_code="FLIGHT_CANCELLED", **facts)
         if flight.arr_delay is None:
@@ -86,7 +86,7 @@ def count(self: Task, parts: Sequence[int]) -> int:
 
 
 @app.task(bind=True, queue=CRITICAL)
-def analyse(self: Task, carrier: str) -> Any:
+def analyse(self: Task, carrier: str) -> object:
     """Become the carrier's group of measurements, with its total as the chord's body."""
     with warehouse.execution(self.request):
         rows = warehouse.rows_of_carrier(carrier)
