@@ -24,6 +24,7 @@ class Entry:
 
 COMMANDS = {
     "worker": Entry("umbel.cli.worker:worker", "Run", "Run tasks: a supervisor and its shards."),
+    "demo": Entry("umbel.cli.demo:demo", "Run", "Run a real job over real data, with a crash in the middle."),
     "queues": Entry("umbel.cli.queues:queues", "Operate", "Show what waits; pause, resume or purge a queue."),
     "workers": Entry("umbel.cli.workers:workers", "Operate", "Show who consumes, and what runs now."),
     "tasks": Entry("umbel.cli.tasks:tasks", "Operate", "Find or cancel one task by its id."),

@@ -22,8 +22,8 @@ from umbel.cli.session import Session, shared_options
 __all__ = ["ending", "run", "umbel"]
 
 _EPILOG = """\b
-Exit codes: 0 done, 1 failed, 2 usage, 3 configuration, 4 storage, 5 not found.
-NO_COLOR is honoured, and --json makes every command speak JSON."""
+Exit codes: 0 done, 1 failed, 2 usage, 3 configuration, 4 storage, 5 not found
+Guide:      umbel COMMAND --help"""
 
 
 @click.command(
