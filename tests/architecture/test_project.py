@@ -87,10 +87,12 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 class TestTheWheel:
     def test_holds_every_file_of_the_package_and_nothing_of_the_tests(self, wheel: Path) -> None:
         held = set(zipfile.ZipFile(wheel).namelist())
-        tracked = subprocess.run(
-            ["git", "ls-files", "src/umbel"], cwd=ROOT, capture_output=True, text=True, check=False
-        )
-        expected = {name.removeprefix("src/") for name in tracked.stdout.split()}
+        source = ROOT / "src"
+        expected = {
+            str(path.relative_to(source))
+            for path in (source / "umbel").rglob("*")
+            if path.is_file() and path.suffix != ".pyc" and ".db" not in path.name
+        }
         assert {"umbel/__init__.py", "umbel/py.typed"} <= held
         assert expected <= held, sorted(expected - held)
         assert all(name.startswith(("umbel/", "umbel-")) for name in held)
