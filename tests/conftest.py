@@ -8,9 +8,14 @@ from collections.abc import Callable, Iterator
 
 import psutil
 import pytest
+from hypothesis import settings
 
 from umbel import events
 from umbel.clock import ManualClock
+
+# A busy machine is no failure, and neither is a slow first example.
+settings.register_profile("umbel", deadline=None, print_blob=True)
+settings.load_profile("umbel")
 
 
 def pytest_sessionstart() -> None:
