@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -67,7 +69,7 @@ def gather(app: Celery, options: WorkerOptions) -> WorkerFacts:
         store_options=dict(conf.broker_transport_options),
         lease=settings.broker.lease.total_seconds(),
         crash_limit=settings.tasks.crash_limit,
-        processes=options.processes or worker.processes,
+        processes=options.processes or settings.process_count(),
         threads=options.threads or worker.threads,
         queues=tuple(options.queues) or tuple(conf.task_queues or ()) or (conf.task_default_queue,),
         loglevel=options.loglevel or settings.logging.level,
@@ -80,8 +82,8 @@ def gather(app: Celery, options: WorkerOptions) -> WorkerFacts:
         health_file=options.health_file or (str(worker.health_file) if worker.health_file else None),
         health_port=options.health_port or worker.health_port,
         state_dir=options.state_dir or (str(worker.state_dir) if worker.state_dir else None),
-        dead_letter_max_age=letters.max_age.total_seconds(),
-        dead_letter_max_count=letters.max_count,
+        dead_letter_max_age=letters.max_age.total_seconds() if letters.max_age else math.inf,
+        dead_letter_max_count=letters.max_count or sys.maxsize,
     )
 
 

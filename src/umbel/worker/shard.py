@@ -24,6 +24,7 @@ from celery import signals as celery_signals
 from celery.worker import state as celery_state
 
 from umbel.execution.settle import batch_results
+from umbel.observability import log_events
 from umbel.transports.channel import Channel
 from umbel.transports.runtable import RunTable, ShardState
 from umbel.worker.controller import ShardConsumer, ShardController, ShardStep
@@ -87,6 +88,7 @@ class Shard:
 
     def run(self) -> int:
         """Run until drained; return the exit code."""
+        log_events()
         self._table.introduce(os.getpid(), "")
         self._controller = self._build()
         pool: SlotPool = self._controller.pool

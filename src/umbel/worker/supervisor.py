@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from umbel import events
+from umbel.observability import set_up_logging
 from umbel.transports.recovery import reap_consumer, recover
 from umbel.transports.registry import open_store
 from umbel.worker import hard_limits
@@ -81,6 +82,7 @@ class Supervisor:
         self._watch_signals()
         self._facts = self._nursery.start(self._selector)
         facts = self._facts
+        set_up_logging(facts.loglevel)
         self._store = open_store(facts.store, options=facts.store_options) if facts.store else None
         self._health = Health(facts, self._options.node())
         self._schedule(facts)
