@@ -12,7 +12,7 @@ import threading
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -91,9 +91,6 @@ def serve(register: Register) -> Iterator[str]:
         thread.join()
 
 
-_connections = threading.local()
-
-
 def look_up(address: str, tailnum: str) -> str | None:
     """Return the aircraft's model; None when the register knows no such aircraft.
 
@@ -103,7 +100,6 @@ def look_up(address: str, tailnum: str) -> str | None:
     try:
         status, body = _get(address, f"/aircraft/{tailnum}")
     except (OSError, HTTPException) as problem:
-        _connections.__dict__.clear()
         raise TemporaryError(f"the register at {address} cannot be reached: {problem!r}", tailnum=tailnum) from problem
     if status == HTTPStatus.NOT_FOUND:
         return None
@@ -114,9 +110,7 @@ def look_up(address: str, tailnum: str) -> str | None:
 
 
 def _get(address: str, path: str) -> tuple[int, bytes]:
-    connections = _connections.__dict__
-    if address not in connections:
-        connections[address] = HTTPConnection(address, timeout=_TIMEOUT_SECONDS)
-    connections[address].request("GET", path)
-    response = connections[address].getresponse()
-    return response.status, response.read()
+    with closing(HTTPConnection(address, timeout=_TIMEOUT_SECONDS)) as connection:
+        connection.request("GET", path, headers={"Connection": "close"})
+        response = connection.getresponse()
+        return response.status, response.read()

@@ -151,7 +151,7 @@ def _print_trimmed(table: Table, console: Console) -> None:
 
 
 def _dirty(report: Report) -> str:
-    words = {"FLIGHT_CANCELLED": "cancelled", "FLIGHT_DIVERTED": "diverted", "AIRCRAFT_UNKNOWN": "of unknown aircraft"}
+    words = {"FLIGHT_CANCELLED": "cancelled", "FLIGHT_DIVERTED": "diverted", "AIRCRAFT_UNKNOWN": "unknown aircraft"}
     return ", ".join(
         f"{grouped(count)} {words.get(code, code)}"
         for code, count in sorted(report.rejected.items(), key=lambda item: -item[1])

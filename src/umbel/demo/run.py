@@ -77,9 +77,7 @@ def _collect(options: DemoOptions, view: View, register: Register) -> Evidence:
         start_worker(Path.cwd(), **shape) as worker,
     ):
         worker.wait_ready(store, shards=options.processes)
-        view.say(
-            f"{grouped(options.flights)} flights, {options.processes} shards of {options.threads} threads, in {Path.cwd()}"
-        )
+        view.say(_heading(options))
         with view:
             course = Course(Site(store, worker, warehouse, ledger, view), chaos=options.chaos)
             course.complete(cut(_FLIGHTS), address=address)
@@ -101,3 +99,8 @@ def _collect(options: DemoOptions, view: View, register: Register) -> Evidence:
             register_refused=register.refused,
             exit_code=exit_code,
         )
+
+
+def _heading(options: DemoOptions) -> str:
+    shape = f"{options.processes} shards of {options.threads} threads"
+    return f"{grouped(options.flights)} flights, {shape}, in {Path.cwd()}"
