@@ -1,0 +1,81 @@
+"""Settling claims: ack, release, dead letter, park. Each checks ownership in the statement that acts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Sequence
+
+from umbel.clock import Timestamp
+from umbel.transports.base import Burial, Receipt
+from umbel.transports.sqlite.core import Core
+from umbel.transports.sqlite.rows import dump_error, parse
+from umbel.transports.sqlite.statements import QUEUES, SETTLEMENT
+
+__all__ = ["SettlementPart"]
+
+
+class SettlementPart(Core):
+    """How a claim ends while its owner lives."""
+
+    def ack(self, receipts: Sequence[Receipt]) -> Collection[Receipt]:
+        """Remove claimed messages for good; return the fenced."""
+        ours, fenced = parse(receipts)
+        if not ours:
+            return fenced
+        with self._db.write() as connection:
+            pairs = [(number, delivery) for _, number, delivery in ours]
+            numbers = [(number,) for _, number, _ in ours]
+            if connection.executemany(SETTLEMENT.ack, pairs).rowcount != len(ours):
+                settled = [connection.execute(SETTLEMENT.just_acked, number).fetchone() for number in numbers]
+                fenced += [item[0] for item, hit in zip(ours, settled, strict=True) if hit is None]
+                numbers = [number for number, hit in zip(numbers, settled, strict=True) if hit is not None]
+            connection.executemany(QUEUES.drop_envelope, numbers)
+        return fenced
+
+    def release(self, receipts: Sequence[Receipt], *, visible_at: Timestamp | None = None) -> Collection[Receipt]:
+        """Give claimed messages back to their old place; return the fenced."""
+        now = self._clock.now()
+        statement = SETTLEMENT.release if visible_at is None else SETTLEMENT.release_until
+        fenced = self._settle(statement, receipts, {"now": now, "visible_at": visible_at})
+        self._bell.ring()
+        return fenced
+
+    def dead_letter(self, burials: Sequence[Burial]) -> Collection[Receipt]:
+        """Move claimed messages to the dead letters; return the fenced."""
+        orders = {burial.receipt: burial for burial in burials}
+        ours, fenced = parse(list(orders))
+        now = self._clock.now()
+        with self._db.write() as connection:
+            for receipt, number, delivery in ours:
+                burial = orders[receipt]
+                facts = {"id": number, "delivery": delivery, "now": now, "reason": str(burial.reason)}
+                facts |= {"error": dump_error(burial.error), "error_code": burial.error.get("error_code")}
+                if connection.execute(SETTLEMENT.bury, facts).rowcount == 1:
+                    self._drop_messages(connection, [(number,)])
+                else:
+                    fenced.append(receipt)
+        return fenced
+
+    def park(self, receipts: Sequence[Receipt]) -> Collection[Receipt]:
+        """Set claimed messages aside; return the fenced."""
+        return self._settle(SETTLEMENT.park, receipts, {})
+
+    def unpark(self, queue: str, tasks: Collection[str]) -> int:
+        """Make the parked messages of these tasks ready, in their old place; return how many."""
+        facts = {"queue": queue, "tasks": json.dumps(list(tasks)), "now": self._clock.now()}
+        with self._db.write() as connection:
+            count = connection.execute(SETTLEMENT.unpark, facts).rowcount
+        if count:
+            self._bell.ring()
+        return count
+
+    def _settle(self, statement: str, receipts: Sequence[Receipt], facts: dict[str, float | None]) -> list[Receipt]:
+        ours, fenced = parse(receipts)
+        if not ours:
+            return fenced
+        with self._db.write() as connection:
+            for receipt, number, delivery in ours:
+                row = {**facts, "id": number, "delivery": delivery}
+                if connection.execute(statement, row).rowcount == 0:
+                    fenced.append(receipt)
+        return fenced
