@@ -1,0 +1,78 @@
+"""One store per process and URL, shared by all channels.
+
+A store is opened at the first connection and stays open while the process lives, because Celery opens
+and closes connections all the time. A SQLite file that was moved away or replaced is opened anew by
+the next connection: the one that is open is then another file.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from umbel.database import sqlite_path
+from umbel.transports.base import Store
+from umbel.transports.channel.options import STORE_OPTIONS
+from umbel.transports.channel.routing import Routes
+from umbel.transports.registry import open_store
+
+__all__ = ["SharedStore", "share"]
+
+_Identity = tuple[int, int] | None
+
+
+@dataclass(frozen=True, slots=True)
+class SharedStore:
+    """A store with what all channels on it have in common."""
+
+    store: Store
+    routes: Routes
+    identity: _Identity
+
+
+_shared: dict[tuple[Any, ...], SharedStore] = {}
+_lock = threading.Lock()
+
+
+def share(url: str, transport_options: Mapping[str, Any]) -> SharedStore:
+    """Return the open store of this URL and these options; raise when it cannot be opened.
+
+    Raises:
+        StorageError: it cannot be opened, read or written.
+        ConfigurationError: the URL or an option is wrong.
+    """
+    options = {name: transport_options[name] for name in STORE_OPTIONS if name in transport_options}
+    key = (url, os.getcwd() if url.startswith("sqlite:") else "", *sorted(options.items()))
+    with _lock:
+        known = _shared.get(key)
+        if known is None or known.identity != _identity(url):
+            known = _shared[key] = _open(url, options)
+        return known
+
+
+def _open(url: str, options: Mapping[str, Any]) -> SharedStore:
+    store = open_store(url, options=options)
+    # The first question opens the file, so that what is wrong with it is said when connecting.
+    store.queue_exists("")
+    return SharedStore(store, Routes(store), _identity(url))
+
+
+def _identity(url: str) -> _Identity:
+    if not url.startswith("sqlite:"):
+        return None
+    try:
+        status = sqlite_path(url).stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _renew_lock() -> None:
+    global _lock  # noqa: PLW0603 - another thread may have held it at the moment of the fork
+    _lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_renew_lock)
