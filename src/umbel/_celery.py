@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import inspect
 import pkgutil
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import version
 from typing import Any
 
@@ -23,7 +24,10 @@ __all__ = [
     "SUPPORTED",
     "Seam",
     "SettingOption",
+    "fail_signatures",
     "find_app",
+    "publish_callback",
+    "remember_result",
     "result_schemes",
     "setting_options",
     "setup_worker_optimizations",
@@ -52,7 +56,26 @@ SEAMS: tuple[Seam, ...] = (
     Seam("celery.app.trace:setup_worker_optimizations", ("app", "hostname")),
     Seam("celery.app.utils:find_app", ("app",)),
     Seam("celery.app.defaults:flatten", ("d", "root", "keyfilter")),
+    Seam("celery.app.amqp:AMQP._retry_publish", ("self", "publish")),
+    Seam("celery.backends.base:Backend._fail_chain", ("self", "chain", "exc", "traceback")),
+    Seam("celery.backends.base:Backend._get_task_meta_for"),
+    Seam("celery.backends.base:Backend._ensure_retryable", ("self", "func")),
+    Seam("celery.backends.base:BaseKeyValueStoreBackend._save_group", ("self", "group_id", "result")),
+    Seam("celery.backends.base:BaseKeyValueStoreBackend._restore_group", ("self", "group_id")),
+    Seam("celery.backends.base:BaseKeyValueStoreBackend._delete_group", ("self", "group_id")),
+    Seam("celery.backends.base:Backend._forget", ("self", "task_id")),
+    Seam("celery.result:AsyncResult._maybe_set_cache", ("self", "meta")),
     Seam("kombu.transport:TRANSPORT_ALIASES"),
+    Seam("kombu.message:Message._state"),
+    Seam("kombu.message:Message._decoded_cache"),
+    Seam("celery.app.autoretry:add_autoretry_behaviour", ("task",)),
+    Seam("celery.app.trace:task_has_custom", ("task", "attr")),
+    Seam("celery.worker.request:Request._context"),
+    Seam("celery.worker.request:Request._success_was_stored", ("self",)),
+    Seam("celery.worker.request:Request._retry_worker_lost", ("self", "exc", "exc_info")),
+    Seam("celery.worker.strategy:hybrid_to_proto2", ("message", "body")),
+    Seam("celery.worker.strategy:proto1_to_proto2", ("message", "body")),
+    Seam("celery.local:PromiseProxy.__then__", ("self", "fun")),
 )
 
 
@@ -146,8 +169,130 @@ def find_app(spec: str) -> Any:  # noqa: ANN401 - celery is untyped
     return find(spec)
 
 
+def publish_callback(app: Any, publish: Callable[..., Any], *args: Any, **options: Any) -> Any:  # noqa: ANN401 - celery is untyped
+    """Publish what follows a task, with the retries that Celery grants to callbacks."""
+    return app.amqp._retry_publish(publish, *args, **options)  # noqa: SLF001 - as above
+
+
+def fail_signatures(backend: Any, signatures: Sequence[Any], error: BaseException) -> None:  # noqa: ANN401 - celery is untyped
+    """Store the failure of tasks that will never run, and let it reach the chords that they are parts of."""
+    backend._fail_chain(signatures, error)  # noqa: SLF001 - as above
+
+
+def remember_result(result: Any, meta: dict[str, Any]) -> None:  # noqa: ANN401 - celery is untyped
+    """Let an ``AsyncResult`` know its metadata, and fulfil its promise when the task is ready."""
+    result._maybe_set_cache(meta)  # noqa: SLF001 - as above
+
+
 def setup_worker_optimizations(app: Any, hostname: str) -> None:  # noqa: ANN401 - celery is untyped
     """Do what Celery's own worker program does before its first task: the fast tracer, the default app."""
     from celery.app.trace import setup_worker_optimizations as setup  # noqa: PLC0415 - as above
 
     setup(app, hostname)
+
+
+def registered_tasks(app: Any) -> list[Any]:  # noqa: ANN401 - celery is untyped
+    """Return the tasks that the app has so far, without finalizing it as ``app.tasks`` would."""
+    return list(app._tasks.values())  # noqa: SLF001 - the purpose of this module
+
+
+def pending_tasks(app: Any) -> list[Any]:  # noqa: ANN401 - celery is untyped
+    """Return the proxies of decorated tasks that the app has not built yet."""
+    return list(app._pending)  # noqa: SLF001 - as above
+
+
+def when_built(proxy: Any, callback: Callable[[], None]) -> None:  # noqa: ANN401 - celery is untyped
+    """Call back once a pending task has been built; at once when it has been."""
+    proxy.__then__(callback)
+
+
+def intercept_task_building(app: Any, build: Callable[..., Any]) -> None:  # noqa: ANN401 - celery is untyped
+    """Let this one app build its tasks with ``build(original, fun, **options)``."""
+    original = app._task_from_fun  # noqa: SLF001 - as above
+    app._task_from_fun = partial(build, original)  # noqa: SLF001 - as above
+
+
+def autoretried_body(task: Any) -> Callable[..., Any] | None:  # noqa: ANN401 - celery is untyped
+    """Return the body inside the wrapper of ``autoretry_for``; None when the task has none."""
+    return getattr(task, "_orig_run", None)
+
+
+def replace_autoretried_body(task: Any, body: Callable[..., Any]) -> None:  # noqa: ANN401 - celery is untyped
+    """Put another body inside the wrapper of ``autoretry_for``."""
+    task._orig_run = body  # noqa: SLF001 - as above
+
+
+def overrides(task: Any, method: str) -> bool:  # noqa: ANN401 - celery is untyped
+    """Return whether the task has a hook of its own; only then does Celery call it."""
+    from celery.app.trace import task_has_custom  # noqa: PLC0415 - as above
+
+    return bool(task_has_custom(task, method))
+
+
+def context_of(request: Any) -> Any:  # noqa: ANN401 - celery is untyped
+    """Return the :class:`celery.app.task.Context` of a worker's request."""
+    return request._context  # noqa: SLF001 - as above
+
+
+def success_was_stored(request: Any) -> Any:  # noqa: ANN401 - celery is untyped
+    """Return the stored metadata when the task of a worker's request has succeeded before, else False."""
+    from celery.worker.request import Request  # noqa: PLC0415 - as above
+
+    return Request._success_was_stored(request)  # noqa: SLF001 - as above
+
+
+def retry_worker_lost(request: Any, error: BaseException, info: Any) -> bool:  # noqa: ANN401 - celery is untyped
+    """Publish the task again because its process died, if ``retry_on_worker_lost`` can; return whether it did."""
+    from celery.worker.request import Request  # noqa: PLC0415 - as above
+
+    return bool(Request._retry_worker_lost(request, error, info))  # noqa: SLF001 - as above
+
+
+def make_request(kind: Callable[..., Any], message: Any, payload: Any, *, task: Any, consumer: Any) -> Any:  # noqa: ANN401 - celery is untyped
+    """Make a worker's request of a message, as Celery's default strategy does, for every protocol.
+
+    ``payload`` is the decoded body of a message of the first protocol, else None.
+    """
+    from celery.worker.strategy import hybrid_to_proto2, proto1_to_proto2  # noqa: PLC0415 - as above
+
+    body, headers, decoded, utc = message.body, message.headers, False, consumer.app.uses_utc_timezone()
+    if payload is not None:
+        body, headers, decoded, utc = proto1_to_proto2(message, payload)
+    elif "args" in message.payload:
+        body, headers, decoded, utc = hybrid_to_proto2(message, message.payload)
+    return kind(
+        message,
+        on_ack=message.ack_log_error,
+        on_reject=message.reject_log_error,
+        app=consumer.app,
+        hostname=consumer.hostname,
+        eventer=consumer.event_dispatcher,
+        task=task,
+        connection_errors=consumer.connection_errors,
+        body=body,
+        headers=headers,
+        decoded=decoded,
+        utc=utc,
+    )
+
+
+def mark_acknowledged(message: Any) -> None:  # noqa: ANN401 - kombu is untyped
+    """Tell kombu's message that it is settled, when its channel was told directly."""
+    message._state = "ACK"  # noqa: SLF001 - as above
+
+
+def mark_requeued(message: Any) -> None:  # noqa: ANN401 - kombu is untyped
+    """Tell kombu's message that it went back, when its channel was told directly."""
+    message._state = "REQUEUED"  # noqa: SLF001 - as above
+
+
+def was_decoded(message: Any) -> bool:  # noqa: ANN401 - kombu is untyped
+    """Return whether the body has been decoded already, so that looking at it again costs nothing."""
+    return message._decoded_cache is not None  # noqa: SLF001 - as above
+
+
+def resolve(name: Any) -> Any:  # noqa: ANN401 - celery is untyped
+    """Return what a dotted name stands for; anything else is returned as it is."""
+    from celery.utils.imports import symbol_by_name  # noqa: PLC0415 - as above
+
+    return symbol_by_name(name)

@@ -1,0 +1,1 @@
+"""What happens around a task's body, and how a delivery is settled."""
