@@ -75,6 +75,9 @@ def _label_ends(axes: Any, ends: list[tuple[float, str, str]]) -> None:  # noqa:
 
 def _draw_arrivals(figure: Any, axes: Any, totals: Sequence[TallyRow]) -> None:  # noqa: ANN401 - matplotlib's classes
     airports = _busiest(totals)
+    if not airports:
+        axes.set_axis_off()
+        return
     cells = {(row[0], row[1]): row[5] / row[4] for row in totals if row[4]}
     grid = [[cells.get((airport, month), float("nan")) for month in _MONTHS] for airport in airports]
     axes.set_title(
