@@ -10,7 +10,7 @@ from pathlib import Path as FilePath
 from typing import Any, Literal, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, MinLen
-from pydantic import BaseModel, SecretStr
+from pydantic import AfterValidator, BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
 from umbel.config.alternatives import alternatives, is_optional, markers
@@ -144,9 +144,8 @@ def _describe(kind: Any, metadata: tuple[Any, ...]) -> str:  # noqa: ANN401 - an
     if get_origin(kind) is Literal:
         choices = [f'"{choice}"' for choice in get_args(kind)]
         return choices[0] if len(choices) == 1 else f"one of {', '.join(choices)}"
-    rule = next((marker for marker in metadata if isinstance(marker, UrlRule)), None)
-    if kind is Url and rule is not None:
-        return rule.expectation
+    if kind is Url:
+        return next(rule.expectation for rule in _validators(metadata) if isinstance(rule, UrlRule))
     return _WORDS[kind] + _bounds(kind, metadata)
 
 
@@ -159,6 +158,10 @@ _WORDS: dict[Any, str] = {
     SecretStr: "text",
     FilePath: "a path",
 }
+
+
+def _validators(metadata: tuple[Any, ...]) -> list[object]:
+    return [marker.func for marker in metadata if isinstance(marker, AfterValidator)]
 
 
 def _bounds(kind: Any, metadata: tuple[Any, ...]) -> str:  # noqa: ANN401 - any type form

@@ -18,7 +18,7 @@ from umbel.config.problems import Problem, found
 from umbel.config.toml_lines import Path
 from umbel.errors import ConflictError, UnknownKeyError
 
-__all__ = ["OWNED", "TRANSPORT_OPTIONS", "from_text", "problems"]
+__all__ = ["LOOSE", "OWNED", "TRANSPORT_OPTIONS", "from_text", "problems"]
 
 _BROKER_PARTS = ("host", "port", "user", "password", "vhost", "transport")
 
@@ -58,7 +58,7 @@ _EXPECTED = {
     "int": ("an integer", int),
     "float": ("a number of seconds", (int, float)),
 }
-_LOOSE = {"task_queues", "worker_concurrency"}
+LOOSE = {"task_queues", "worker_concurrency"}
 """What Celery takes in more forms than its own list says."""
 
 
@@ -106,7 +106,7 @@ def _of_setting(name: str, value: object, origin: Origin) -> Iterator[Problem]:
 
 
 def _fits(option: _celery.SettingOption, value: object) -> bool:
-    if option.type not in _EXPECTED or option.name in _LOOSE:
+    if option.type not in _EXPECTED or option.name in LOOSE:
         return True
     allowed: Any = _EXPECTED[option.type][1]
     return isinstance(value, allowed) and (option.type == "bool") == isinstance(value, bool)

@@ -58,7 +58,7 @@ class BrokerSettings(Section):
     url: BrokerUrl = Url("sqlite:///umbel.db")
     """The broker. A SQLite path is relative to the working directory. A password belongs in broker.password."""
     transport: Literal["auto", "stock"] = "auto"
-    """auto: Umbel's transport where it has one for the URL's scheme. stock: kombu's own."""
+    """auto is Umbel's transport where it has one for the URL's scheme, stock is kombu's own."""
     username: str | None = None
     """The user name, where the URL has none."""
     password: SecretStr | None = None
@@ -95,9 +95,9 @@ class ResultSettings(Section):
     prefix: str = ""
     """What the results' keys start with on Redis; on a cluster it keeps them apart from the application's."""
     expires: Duration | None = Field(timedelta(hours=1), gt=_ZERO)
-    """How long a result is kept; none keeps it for ever."""
+    """How long a result is kept; "none" keeps it for ever."""
     chord_expires: Duration | None = Field(timedelta(days=1), gt=_ZERO)
-    """How long an unfinished chord waits for its parts; none waits for ever."""
+    """How long an unfinished chord waits for its parts; "none" waits for ever."""
 
 
 class RedisSettings(Section):
@@ -151,9 +151,9 @@ class TaskSettings(Section):
     default_priority: int = Field(0, ge=0, le=9)
     """The priority of messages that name none; 9 is the most urgent."""
     time_limit: Duration | None = Field(timedelta(minutes=5), gt=_ZERO)
-    """The hard limit: then the task is killed and fails. none sets no limit."""
+    """The hard limit: then the task is killed and fails. "none" sets no limit."""
     soft_time_limit: Duration | None = Field(timedelta(minutes=4), gt=_ZERO)
-    """The soft limit: then SoftTimeLimitExceeded is raised in the body. none sets no limit."""
+    """The soft limit: then SoftTimeLimitExceeded is raised in the body. "none" sets no limit."""
     acks_late: bool = True
     """Acknowledge a message after its result is stored, so that a crash repeats the task and never loses it."""
     reject_on_worker_lost: bool = True
@@ -173,11 +173,11 @@ class WorkerSettings(Section):
     threads: int = Field(4, ge=1)
     """How many tasks a shard runs at a time."""
     max_tasks_per_shard: int | None = Field(1000, ge=1)
-    """Replace a shard after so many tasks; none never does."""
+    """Replace a shard after so many tasks; "none" never does."""
     min_shard_age: Duration = Field(timedelta(minutes=1), ge=_ZERO)
     """Younger shards are not replaced for the default of max_tasks_per_shard; one that is set holds at once."""
     max_memory_per_shard: Size | None = Field(None, gt=0)
-    """Replace a shard above so much resident memory; none never does."""
+    """Replace a shard above so much resident memory; "none" never does."""
     drain_timeout: Duration = Field(timedelta(seconds=30), ge=_ZERO)
     """How long SIGTERM waits for running tasks before it gives them back."""
     grace: Duration = Field(timedelta(seconds=10), ge=_ZERO)
@@ -189,16 +189,16 @@ class WorkerSettings(Section):
     health_port: int | None = Field(None, ge=1, le=65535)
     """A local port that answers readiness and liveness over HTTP."""
     state_dir: FilePath | None = None
-    """Where the worker keeps its run tables and sockets; none: a temporary folder."""
+    """Where the worker keeps its run tables and sockets; "none": a temporary folder."""
 
 
 class DeadLetterSettings(Section):
     """How many dead letters are kept, and for how long."""
 
     max_age: Duration | None = Field(timedelta(days=30), gt=_ZERO)
-    """Older dead letters are deleted; none keeps them."""
+    """Older dead letters are deleted; "none" keeps them."""
     max_count: int | None = Field(100_000, ge=1)
-    """Beyond so many, the oldest are deleted; none keeps all."""
+    """Beyond so many, the oldest are deleted; "none" keeps all."""
 
 
 class LoggingSettings(Section):

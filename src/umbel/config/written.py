@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from umbel.config.durations import format_duration
 from umbel.config.section import NOTHING
 from umbel.config.sizes import Bytes, format_size
-from umbel.config.urls import Url, hide, is_secret_name
+from umbel.config.urls import hide, is_secret_name
 
 __all__ = ["HIDDEN", "human"]
 
@@ -25,14 +25,14 @@ HIDDEN = '"***"'
 def human(value: object) -> str:
     """Write a value as it stands in a TOML file, with secrets hidden.
 
-    >>> human(timedelta(minutes=5)), human(Url("redis://:geheim@host/1"))
+    >>> human(timedelta(minutes=5)), human("redis://:hunter2@host/1")
     ('"5m"', '"redis://:***@host/1"')
     """
     return str(value)
 
 
 @human.register
-def _(value: None) -> str:
+def _(value: None) -> str:  # noqa: ARG001 - dispatched on its type
     return f'"{NOTHING}"'
 
 
