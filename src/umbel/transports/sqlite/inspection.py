@@ -9,7 +9,7 @@ from umbel.errors import QueueNotFoundError
 from umbel.message import Envelope
 from umbel.transports.base import Found, QueueStats
 from umbel.transports.sqlite.core import Core
-from umbel.transports.sqlite.rows import STATES, task_hash
+from umbel.transports.sqlite.rows import CLAIMED, DELAYED, PARKED, READY, STATES, task_hash
 from umbel.transports.sqlite.statements import INSPECTION
 
 __all__ = ["InspectionPart"]
@@ -24,10 +24,17 @@ class InspectionPart(Core):
             queues = connection.execute(INSPECTION.queues).fetchall()
             counts = connection.execute(INSPECTION.counts, {"now": self._clock.now()}).fetchall()
         number = {(name, state): count for name, state, count, _ in counts}
-        oldest = {name: Timestamp(since) for name, state, _, since in counts if state == 0}
+        oldest = {name: Timestamp(since) for name, state, _, since in counts if state == READY}
         return [
             QueueStats(
-                name, *(number.get((name, state), 0) for state in range(4)), dead, bool(paused), oldest.get(name)
+                queue=name,
+                ready=number.get((name, READY), 0),
+                delayed=number.get((name, DELAYED), 0),
+                claimed=number.get((name, CLAIMED), 0),
+                parked=number.get((name, PARKED), 0),
+                dead=dead,
+                paused=bool(paused),
+                oldest_ready=oldest.get(name),
             )
             for name, paused, dead in queues
         ]
@@ -39,7 +46,7 @@ class InspectionPart(Core):
             dead = None if row else connection.execute(INSPECTION.find_dead, (task_id,)).fetchone()
         if row:
             envelope = Envelope(*row[3:])
-            due = row[1] == 1 and envelope.visible_at <= self._clock.now()
+            due = row[1] == DELAYED and envelope.visible_at <= self._clock.now()
             return Found(row[0], "ready" if due else STATES[row[1]], envelope, row[2])
         return Found(dead[0], "dead", Envelope(*dead[1:])) if dead else None
 

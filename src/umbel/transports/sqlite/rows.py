@@ -12,7 +12,18 @@ from umbel.message import Envelope
 from umbel.outcomes import Verdict
 from umbel.transports.base import Claim, Receipt
 
-__all__ = ["DELAYED", "READY", "STATES", "claims", "dump_error", "message_rows", "parse", "task_hash"]
+__all__ = [
+    "CLAIMED",
+    "DELAYED",
+    "PARKED",
+    "READY",
+    "STATES",
+    "claims",
+    "dump_error",
+    "message_rows",
+    "parse",
+    "task_hash",
+]
 
 READY, DELAYED, CLAIMED, PARKED = range(4)
 STATES = ("ready", "delayed", "claimed", "parked")
