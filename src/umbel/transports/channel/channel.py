@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from umbel import events
-from umbel.clock import SystemClock, Timestamp
-from umbel.message import LAYOUT, Envelope
+from umbel.clock import SystemClock
+from umbel.message import Envelope
 from umbel.outcomes import Reason
 from umbel.transports.base import Burial, Claim
 from umbel.transports.channel.batches import PublishBatch
@@ -33,8 +33,6 @@ _LARGEST_CLAIM = 100
 
 _SLICE = 0.01
 """Seconds that one turn delivers for, before it settles and looks at control messages again."""
-
-_NEWER_LAYOUT_PAUSE = 60.0
 
 
 class Channel(EntityChannel):
@@ -139,7 +137,7 @@ class Channel(EntityChannel):
         self._notices.remove(subscription.queue)
         self._tasks.remove(subscription.queue)
         self._give_back([claim for claim in list(self._buffer) if claim.queue == subscription.queue])
-        if self.owns(subscription.queue):
+        if self.owns(subscription.queue) and not self.window.holds(subscription.queue):
             self.queue_delete(subscription.queue)
 
     def consumes(self, queue: str) -> bool:
@@ -304,7 +302,7 @@ class Channel(EntityChannel):
         room = self._room() if len(self._tasks) else 0
         if room <= 0:
             return
-        claims = self._readable(self._tasks.claim(self.consumer, room))
+        claims = self._tasks.claim(self.consumer, room)
         if self.intake is not None:
             if claims:
                 self.intake.accept([Delivery(claim) for claim in claims])
@@ -325,7 +323,7 @@ class Channel(EntityChannel):
         self._claimed_as = consumer
 
     def _fetch_notices(self) -> None:
-        claims = self._readable(self._notices.claim(self.consumer, _LARGEST_CLAIM))
+        claims = self._notices.claim(self.consumer, _LARGEST_CLAIM)
         if claims:
             self.store.ack([claim.receipt for claim in claims])
             self._buffer.extend(claims)
@@ -337,16 +335,6 @@ class Channel(EntityChannel):
             return 0
         estimate = self.window.can_consume_max_estimate()
         return (_LARGEST_CLAIM if estimate is None else min(estimate, _LARGEST_CLAIM)) - len(self._buffer)
-
-    def _readable(self, claims: Sequence[Claim]) -> list[Claim]:
-        newer = [claim for claim in claims if claim.envelope.layout > LAYOUT]
-        for claim in newer:
-            problem = f"envelope layout {claim.envelope.layout} is newer than {LAYOUT}: upgrade this worker"
-            envelope = claim.envelope
-            events.emit(events.MessageUndecodable(queue=claim.queue, task_id=envelope.task_id, problem=problem))
-            later = Timestamp(_CLOCK.now() + _NEWER_LAYOUT_PAUSE)
-            self.settlement.release(claim.receipt, visible_at=later)
-        return [claim for claim in claims if claim.envelope.layout <= LAYOUT] if newer else list(claims)
 
     def _next(self) -> Claim | None:
         """Return the claim that may be delivered now."""

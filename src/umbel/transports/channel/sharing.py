@@ -11,6 +11,7 @@ import os
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from umbel.database import sqlite_path
@@ -45,7 +46,7 @@ def share(url: str, transport_options: Mapping[str, Any]) -> SharedStore:
         ConfigurationError: the URL or an option is wrong.
     """
     options = {name: transport_options[name] for name in STORE_OPTIONS if name in transport_options}
-    key = (url, os.getcwd() if url.startswith("sqlite:") else "", *sorted(options.items()))
+    key = (url, str(Path.cwd()) if url.startswith("sqlite:") else "", *sorted(options.items()))
     with _lock:
         known = _shared.get(key)
         if known is None or known.identity != _identity(url):

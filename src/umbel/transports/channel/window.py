@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any, TextIO
 
 from kombu.log import get_logger
@@ -59,6 +58,10 @@ class Window:
         """Remove a message whose settlement is being ordered."""
         return self._unsettled.pop(delivery_tag, None)
 
+    def holds(self, queue: str) -> bool:
+        """Return whether a message of this queue is unsettled: deleting the queue would fence it."""
+        return any(message.claim.queue == queue for message in list(self._unsettled.values()))
+
     def up_to(self, delivery_tag: str) -> list[str]:
         """Return the tags that were delivered before this one, and this one."""
         tags = list(self._unsettled)
@@ -98,7 +101,7 @@ class Window:
             return
         text = _RESTORING.format(len(self._unsettled))
         if stderr is not None:
-            print(text, file=stderr or sys.stderr)  # noqa: T201 - as kombu does at interpreter exit
+            print(text, file=stderr)
         else:
             _logger.info(text)
         self.restore_unacked()
