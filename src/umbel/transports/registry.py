@@ -20,7 +20,7 @@ from umbel.database import sqlite_path
 from umbel.errors import ConfigurationError
 from umbel.transports.base import Store
 
-__all__ = ["open_store"]
+__all__ = ["open_store", "supports"]
 
 _OPTIONS = frozenset({"busy_timeout", "synchronous", "dedup_window", "host"})
 
@@ -49,6 +49,15 @@ def open_store(url: str, *, clock: Clock | None = None, options: Mapping[str, An
         message = f"a store's URL must start with {' or '.join(f'{name}://' for name in _OPENERS)}, got: {url!r}"
         raise ConfigurationError(message, url=url)
     return opener(url, clock, given)
+
+
+def supports(url: str) -> bool:
+    """Return whether :func:`open_store` knows a store for this URL.
+
+    >>> supports("sqlite:///umbel.db"), supports("redis://localhost")
+    (True, False)
+    """
+    return urlsplit(url).scheme in _OPENERS
 
 
 def _open_sqlite(url: str, clock: Clock | None, options: Mapping[str, Any]) -> Store:
