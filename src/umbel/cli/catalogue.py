@@ -29,6 +29,7 @@ COMMANDS = {
     "workers": Entry("umbel.cli.workers:workers", "Operate", "Show who consumes, and what runs now."),
     "tasks": Entry("umbel.cli.tasks:tasks", "Operate", "Find or cancel one task by its id."),
     "deadletters": Entry("umbel.cli.deadletters:deadletters", "Operate", "List, replay or discard what failed."),
+    "config": Entry("umbel.cli.config:config", "Set up", "Show, check and begin the configuration."),
 }
 
 

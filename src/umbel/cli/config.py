@@ -11,22 +11,32 @@ import click
 
 from umbel.cli.catalogue import InOrder
 from umbel.cli.session import Session
+from umbel.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from rich.text import Text
 
+    from umbel.cli.rendering.output import Output
     from umbel.control.configuration import CheckedConfiguration, ConfigurationEntry
 
 __all__ = ["config"]
 
 
-@click.group(cls=InOrder)
-def config() -> None:
-    r"""Show, check and begin the configuration.
+_LAYERS = """\b
+Each source lies over those before it:
+  built-in defaults
+  config/default.toml
+  config/{APP_ENV}.toml
+  .env
+  the environment, as UMBEL__SECTION__KEY"""
+_SEVERAL = 2
+_WIDEST = 40
+"""Where the origins stand, unless a value is longer."""
 
-    \b
-    built-in defaults < config/default.toml < config/{APP_ENV}.toml
-      < .env < environment (UMBEL__SECTION__KEY)
+
+@click.group(cls=InOrder, epilog=_LAYERS)
+def config() -> None:
+    """Show, check and begin the configuration.
 
     Secrets belong in .env or in the environment, never in a TOML file.
     """
@@ -65,7 +75,12 @@ def check(session: Session) -> None:
     from umbel.control.configuration import check_configuration
 
     out = Output(session)
-    checked = check_configuration(config_dir=session.config_dir)
+    try:
+        checked = check_configuration(config_dir=session.config_dir)
+    except ConfigurationError as error:
+        if not session.json:
+            _list(error, out)
+        raise
     if out.document(checked):
         return
     out.lines(list(_sources(checked)))
@@ -88,7 +103,9 @@ def schema() -> None:
 @config.command()
 @click.pass_obj
 def init(session: Session) -> None:
-    """Write config/default.toml, config/development.toml and .env.example.
+    """Write the files to begin with.
+
+    They are config/default.toml, config/development.toml and .env.example.
 
     Every key stands there as a comment, with what it means and its default. Files that
     exist are left as they are.
@@ -103,10 +120,24 @@ def init(session: Session) -> None:
     out.lines([("wrote" if file.created else "kept", str(file.path)) for file in files])
 
 
+def _list(error: ConfigurationError, out: Output) -> None:
+    """Say several problems one below the other, and leave their number to the error; one is its own message.
+
+    Raises:
+        ConfigurationError: with the number of the problems, which have been said.
+    """
+    problems = error.details.get("problems", [])
+    if len(problems) < _SEVERAL:
+        return
+    for problem in problems:
+        out.say(f"{problem['message']}\n    {problem['remedy']}")
+    raise type(error)(f"{len(problems)} problems", hint="mend the lines above", **error.details) from error
+
+
 def _lines(entries: tuple[ConfigurationEntry, ...], *, origin: bool) -> Iterator[Text]:
     from rich.text import Text
 
-    wide = max(len(_assignment(entry)) for entry in entries)
+    wide = max((len(text) for text in map(_assignment, entries) if len(text) <= _WIDEST), default=0)
     for number, (section, members) in enumerate(groupby(entries, key=lambda entry: entry.section)):
         yield Text(f"{chr(10) if number else ''}[{section}]", style="bold")
         for entry in members:

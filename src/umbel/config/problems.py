@@ -36,6 +36,7 @@ class Problem:
         """Return the problem JSON-ready."""
         return {
             "error_code": self.kind.error_code,
+            "message": self.sentence,
             "key": self.key,
             "origin": str(self.origin),
             "expected": self.expected,
