@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from umbel.transports.channel.options import STORE_OPTIONS
+from umbel.errors import UnsupportedError
+from umbel.transports.channel.options import STORE_OPTIONS
 from umbel.transports.registry import supports
 
 if TYPE_CHECKING:
@@ -62,11 +65,12 @@ def gather(app: Celery, options: WorkerOptions) -> WorkerFacts:
     worker, letters = settings.worker, settings.deadletters
     conf = app.conf
     url = str(conf.broker_read_url or conf.broker_url)
+    _check_shared(url)
     max_tasks = options.max_tasks_per_shard or worker.max_tasks_per_shard
     explicit = options.max_tasks_per_shard or "max_tasks_per_shard" in worker.model_fields_set
     return WorkerFacts(
         store=url if supports(url) else None,
-        store_options=dict(conf.broker_transport_options),
+        store_options={name: value for name, value in conf.broker_transport_options.items() if name in STORE_OPTIONS},
         lease=settings.broker.lease.total_seconds(),
         crash_limit=settings.tasks.crash_limit,
         processes=options.processes or settings.process_count(),
@@ -85,6 +89,12 @@ def gather(app: Celery, options: WorkerOptions) -> WorkerFacts:
         dead_letter_max_age=letters.max_age.total_seconds() if letters.max_age else math.inf,
         dead_letter_max_count=letters.max_count or sys.maxsize,
     )
+
+
+def _check_shared(url: str) -> None:
+    if url.startswith(("memory:", "umbel-memory:")):
+        message = f"broker.url {url} lives in one process, and a worker has several"
+        raise UnsupportedError(message, hint="use sqlite:///FILE, or task_always_eager in tests")
 
 
 def _seconds(option: float | None, setting: Any) -> float:  # noqa: ANN401 - a timedelta of the settings
