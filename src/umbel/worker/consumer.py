@@ -86,6 +86,12 @@ class Consumer(CeleryConsumer):  # type: ignore[misc]  # celery is untyped
         else:
             super().on_decode_error(message, exc)
 
+    def update_strategies(self) -> None:
+        """Let tasks of any base class use a request class with dead letters."""
+        for task in self.app.tasks.values():
+            task.Request = request_class(task.Request)
+        super().update_strategies()
+
     def on_ready(self) -> None:
         """Look for parked messages now and every few seconds."""
         super().on_ready()

@@ -183,14 +183,21 @@ def bury_delivery(message: Any, failure: Failure) -> None:  # noqa: ANN401 - kom
     """Move a message that is not settled yet to the dead letters, in place of its ack."""
     message.channel.basic_dead_letter(message.delivery_tag, failure.reason, failure.error)
     _celery.mark_acknowledged(message)
-    _announce(message, failure)
 
 
 def bury_settled(message: Any, failure: Failure) -> None:  # noqa: ANN401 - kombu's message
     """Add a dead letter for a message that was acknowledged before its task failed."""
     claim = message.claim
     message.channel.store.bury(claim.queue, claim.envelope, failure.reason, failure.error)
-    _announce(message, failure)
+    events.emit(
+        events.DeadLettered(
+            queue=claim.queue,
+            task=claim.envelope.task,
+            task_id=claim.envelope.task_id,
+            reason=str(failure.reason),
+            error_code=str(failure.error.get("error_code", "")),
+        )
+    )
 
 
 def request_class(own: Any) -> type[CeleryRequest]:  # noqa: ANN401 - a class, or its dotted name
@@ -201,19 +208,6 @@ def request_class(own: Any) -> type[CeleryRequest]:  # noqa: ANN401 - a class, o
     if found is CeleryRequest:
         return Request
     return type(found.__name__, (found, Request), {"__module__": found.__module__, "__doc__": found.__doc__})
-
-
-def _announce(message: Any, failure: Failure) -> None:  # noqa: ANN401 - kombu's message
-    claim = message.claim
-    events.emit(
-        events.DeadLettered(
-            queue=claim.queue,
-            task=claim.envelope.task,
-            task_id=claim.envelope.task_id,
-            reason=str(failure.reason),
-            error_code=str(failure.error.get("error_code", "")),
-        )
-    )
 
 
 def unwrapped(info: ExceptionInfo) -> BaseException:

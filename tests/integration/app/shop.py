@@ -1,0 +1,175 @@
+"""The app of these tests: tasks that fail in every way. The URLs come from the environment."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from datetime import timedelta
+from pathlib import Path
+
+from celery.exceptions import Ignore, Reject
+
+from umbel import PermanentError, Retry, TemporaryError, Umbel
+
+app = Umbel("shop")
+EFFECTS = Path(os.environ["EFFECTS"])
+
+
+class CardGatewayDownError(TemporaryError):
+    error_code = "CARD_GATEWAY_DOWN"
+
+    def __init__(self, gateway: str) -> None:
+        super().__init__(f"{gateway} does not answer", gateway=gateway, hint="ask the gateway")
+
+
+def effect(text: str) -> None:
+    """Write one line, whole, whatever else writes."""
+    with EFFECTS.open("a") as file:
+        file.write(f"{text}\n")
+
+
+@app.task
+def add(x: int, y: int) -> int:
+    effect(f"add {x} {y}")
+    return x + y
+
+
+@app.task
+def note(*values: object) -> None:
+    effect(f"note {values!r}")
+
+
+@app.task(bind=True)
+def note_id(self, *_values: object) -> str:
+    effect(f"note_id {self.request.id}")
+    return str(self.request.id)
+
+
+@app.task
+def sum_up(numbers: list[int]) -> int:
+    effect(f"sum {numbers!r}")
+    return sum(numbers)
+
+
+@app.task
+def permanent() -> None:
+    effect("permanent")
+    raise PermanentError("the card is stolen", card="4711", hint="call the bank")
+
+
+@app.task(autoretry_for=(Exception,), max_retries=5, retry_backoff=False, default_retry_delay=0)
+def permanent_with_autoretry() -> None:
+    effect("permanent_with_autoretry")
+    raise PermanentError("the card is stolen")
+
+
+@app.task(retry=Retry(attempts=3, backoff=timedelta(milliseconds=10)))
+def flaky(gateway: str = "visa") -> None:
+    effect("flaky")
+    raise CardGatewayDownError(gateway)
+
+
+@app.task(retry=Retry(attempts=3, backoff=timedelta(milliseconds=10)))
+def recovers(path: str) -> str:
+    effect("recovers")
+    if not Path(path).exists():
+        Path(path).touch()
+        raise TemporaryError("not yet")
+    return "done"
+
+
+@app.task
+def broken() -> None:
+    effect("broken")
+    raise ValueError("no idea")
+
+
+@app.task(dead_letter=False)
+def broken_without_dead_letter() -> None:
+    effect("broken_without_dead_letter")
+    raise ValueError("no idea")
+
+
+@app.task(acks_late=False)
+def broken_early() -> None:
+    effect("broken_early")
+    raise ValueError("no idea")
+
+
+@app.task(autoretry_for=(OSError,), max_retries=1, default_retry_delay=0)
+def autoretried() -> None:
+    effect("autoretried")
+    raise OSError("disk")
+
+
+@app.task(bind=True, max_retries=1)
+def retries_itself(self) -> None:
+    effect("retries_itself")
+    try:
+        raise TemporaryError("by hand")
+    except TemporaryError as error:
+        raise self.retry(exc=error, countdown=0) from error
+
+
+@app.task(bind=True, max_retries=0)
+def gives_up(self) -> None:
+    effect("gives_up")
+    raise self.retry(countdown=0)
+
+
+@app.task
+def rejects() -> None:
+    effect("rejects")
+    raise Reject(ValueError("not for me"), requeue=False)
+
+
+@app.task
+def ignores() -> None:
+    effect("ignores")
+    raise Ignore
+
+
+@app.task
+def unreadable_error() -> None:
+    effect("unreadable_error")
+    raise PermanentError("odd details", thing=object())
+
+
+@app.task
+def out_of_memory() -> None:
+    effect("out_of_memory")
+    raise MemoryError("too much")
+
+
+@app.task(time_limit=1, soft_time_limit=None)
+def too_long() -> None:
+    effect("too_long")
+    time.sleep(60)
+
+
+@app.task(soft_time_limit=1, time_limit=30)
+def too_long_softly() -> None:
+    effect("too_long_softly")
+    time.sleep(60)
+
+
+@app.task
+def dies() -> None:
+    effect("dies")
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@app.task
+def unless(path: str, value: int) -> int:
+    """Fail until the file is there."""
+    effect(f"unless {value}")
+    if not Path(path).exists():
+        raise PermanentError("not there")
+    return value
+
+
+@app.task
+def parent(*_values: object) -> str:
+    effect("parent")
+    return "parent"
