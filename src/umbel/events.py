@@ -14,6 +14,7 @@ from dataclasses import dataclass, fields
 from typing import Any, ClassVar, TypeVar
 
 __all__ = [
+    "ChordFailed",
     "ClaimFailed",
     "ClaimFenced",
     "ConsumerReaped",
@@ -54,6 +55,16 @@ class ClaimFailed(Event):
 
     name: ClassVar[str] = "claim.failed"
     queue: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChordFailed(Event):
+    """A chord's body was failed instead of published; ``body`` is its task's name."""
+
+    name: ClassVar[str] = "chord.failed"
+    group_id: str
+    body: str
     problem: str
 
 

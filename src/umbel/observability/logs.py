@@ -14,6 +14,7 @@ _LOGGER = logging.getLogger("umbel")
 _FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 _LEVELS: dict[type[events.Event], int] = {
+    events.ChordFailed: logging.ERROR,
     events.ClaimFenced: logging.WARNING,
     events.DeadLettered: logging.WARNING,
     events.MessageParked: logging.WARNING,
