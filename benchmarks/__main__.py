@@ -22,7 +22,18 @@ SYSTEMS = (
         "Umbel",
         ("umbel", "celery"),
         "benchmarks.systems.umbel_sqlite",
-        ("umbel", "-A", "benchmarks.systems.umbel_sqlite:app", "worker", "--processes", "2", "--threads", "1", "-l", "WARNING"),
+        (
+            "umbel",
+            "-A",
+            "benchmarks.systems.umbel_sqlite:app",
+            "worker",
+            "--processes",
+            "2",
+            "--threads",
+            "1",
+            "-l",
+            "WARNING",
+        ),
         "late ack after stored result, leases, crash recovery",
         30_000,
     ),
@@ -30,7 +41,18 @@ SYSTEMS = (
         "Huey, 4 threads",
         ("huey",),
         "benchmarks.systems.huey_sqlite",
-        ("huey.bin.huey_consumer", "benchmarks.systems.huey_sqlite.huey", "-w", "4", "-k", "thread", "-n", "-q", "-d", "0.01"),
+        (
+            "huey.bin.huey_consumer",
+            "benchmarks.systems.huey_sqlite.huey",
+            "-w",
+            "4",
+            "-k",
+            "thread",
+            "-n",
+            "-q",
+            "-d",
+            "0.01",
+        ),
         "none: a crash loses what runs",
         6_000,
     ),
@@ -38,7 +60,18 @@ SYSTEMS = (
         "Huey, 2 processes",
         ("huey",),
         "benchmarks.systems.huey_sqlite",
-        ("huey.bin.huey_consumer", "benchmarks.systems.huey_sqlite.huey", "-w", "2", "-k", "process", "-n", "-q", "-d", "0.01"),
+        (
+            "huey.bin.huey_consumer",
+            "benchmarks.systems.huey_sqlite.huey",
+            "-w",
+            "2",
+            "-k",
+            "process",
+            "-n",
+            "-q",
+            "-d",
+            "0.01",
+        ),
         "none: a crash loses what runs",
         6_000,
     ),
@@ -46,7 +79,18 @@ SYSTEMS = (
         "Celery prefork -c2",
         ("celery", "sqlalchemy"),
         "benchmarks.systems.celery_sqla",
-        ("celery", "-A", "benchmarks.systems.celery_sqla:app", "worker", "-c", "2", "-l", "WARNING", "--without-mingle", "--without-gossip"),
+        (
+            "celery",
+            "-A",
+            "benchmarks.systems.celery_sqla:app",
+            "worker",
+            "-c",
+            "2",
+            "-l",
+            "WARNING",
+            "--without-mingle",
+            "--without-gossip",
+        ),
         "acks_late is set, but the transport has no lease: a crash loses what runs",
         1_500,
     ),
@@ -78,7 +122,10 @@ def measure(system: System, figures: Figures, scale: float) -> None:
             last = ledger.wait(count, timeout=300)
             figures.drain.append((count - 1) / (last - first))
             _await(lambda: system.stored(folder, count))
-            system.produce(folder, f"call(time.monotonic()) or [time.sleep({_PAUSE}) or module.call(time.monotonic()) for _ in range({_CALLS})]")
+            system.produce(
+                folder,
+                f"call(time.monotonic()) or [time.sleep({_PAUSE}) or module.call(time.monotonic()) for _ in range({_CALLS})]",
+            )
             _await(lambda: len(ledger.latencies()) > _CALLS)
             figures.latencies += ledger.latencies()[1:]
             figures.memory.append(worker.memory())
@@ -104,7 +151,15 @@ def _percentile(values: list[float], percent: int) -> float:
 def render(results: dict[str, Figures]) -> Table:
     """Return the table: medians with minimum and maximum, and ratios to the fastest Huey of the same round."""
     table = Table(title="SQLite, no-op tasks, results stored, two worker processes", title_justify="left")
-    for column in ("system", "drain, tasks/s", "x Huey", "publish, tasks/s", "latency p50 / p99, ms", "memory, MiB", "safety"):
+    for column in (
+        "system",
+        "drain, tasks/s",
+        "x Huey",
+        "publish, tasks/s",
+        "latency p50 / p99, ms",
+        "memory, MiB",
+        "safety",
+    ):
         table.add_column(column, justify="left" if column in ("system", "safety") else "right")
     for system in SYSTEMS:
         figures = results[system.name]
@@ -144,7 +199,9 @@ def main() -> None:
                 measure(system, results[system.name], options.scale)
                 progress.advance(step)
     console.print(render(results))
-    console.print(f"drain ratio to the fastest Huey of the same round: median {statistics.median(ratios(results, 'Umbel')):.1f}")
+    console.print(
+        f"drain ratio to the fastest Huey of the same round: median {statistics.median(ratios(results, 'Umbel')):.1f}"
+    )
     if options.json:
         options.json.write_text(json.dumps({name: vars(figures) for name, figures in results.items()}, indent=1))
 

@@ -11,9 +11,7 @@ from celery import Celery
 
 _FOLDER = Path(os.environ["BENCH_DIR"])
 
-app = Celery(
-    "bench", broker=f"sqla+sqlite:///{_FOLDER}/broker.db", backend=f"db+sqlite:///{_FOLDER}/results.db"
-)
+app = Celery("bench", broker=f"sqla+sqlite:///{_FOLDER}/broker.db", backend=f"db+sqlite:///{_FOLDER}/results.db")
 app.conf.update(task_acks_late=True, broker_connection_retry_on_startup=True)
 
 

@@ -25,6 +25,7 @@ _LEVELS: dict[type[events.Event], int] = {
     events.TaskIsolated: logging.WARNING,
     events.VerdictRecorded: logging.WARNING,
 }
+_LISTED = 5
 _QUIET_EXITS = ("it has run as many tasks as it may", "new code", "control shutdown", "SIGTERM", "SIGINT", "SIGQUIT")
 
 
@@ -48,6 +49,10 @@ def _write(event: events.Event) -> None:
 def _level(event: events.Event) -> int:
     if isinstance(event, events.ShardExited) and event.cause in _QUIET_EXITS:
         return logging.INFO
+    if isinstance(event, events.ConsumerReaped) and not any(
+        (event.released, event.suspects, event.crashed, event.verdicts)
+    ):
+        return logging.DEBUG
     return _LEVELS.get(type(event), logging.INFO)
 
 
@@ -57,6 +62,7 @@ def _filled(event: events.Event) -> list[tuple[str, Any]]:
 
 def _text(value: object) -> str:
     if isinstance(value, tuple):
-        return ",".join(_text(item) for item in value)
+        more = f",... ({len(value)} in all)" if len(value) > _LISTED else ""
+        return ",".join(_text(item) for item in value[:_LISTED]) + more
     text = str(value)
     return repr(text) if " " in text or "\n" in text else text

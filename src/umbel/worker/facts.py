@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from umbel.transports.channel.options import STORE_OPTIONS
 from umbel.errors import UnsupportedError
 from umbel.transports.channel.options import STORE_OPTIONS
 from umbel.transports.registry import supports

@@ -173,7 +173,9 @@ class Nursery:
             return ConfigurationError(text, hint="the reason stands above")
         error = message["error"]
         text = f"-A {self._app} could not be loaded: {error['error_code']}: {error['message']}"
-        return ConfigurationError(text, hint=error["hint"] or "the traceback is in details", traceback=message["traceback"])
+        return ConfigurationError(
+            text, hint=error["hint"] or "the traceback is in details", traceback=message["traceback"]
+        )
 
 
 def _default_state_dir() -> Path:

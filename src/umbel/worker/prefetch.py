@@ -127,7 +127,7 @@ class Prefetch:
         channel = self._channel
         if channel is None:
             return
-        if delivery.claim.suspect and not self._isolate(delivery):
+        if delivery.claim.suspect and delivery.claim.verdict is None and not self._isolate(delivery):
             return
         channel.deliver(delivery)
 
@@ -207,7 +207,7 @@ class Prefetch:
             return self._handed.popleft()
         if not self._buffer or self._spent():
             return None
-        if self._buffer[0].claim.suspect:
+        if self._buffer[0].claim.suspect and self._buffer[0].claim.verdict is None:
             if self._running:
                 return None
             self._alone = True

@@ -1,8 +1,8 @@
 """The supervisor's record of its shards, and what became of each.
 
-    forked ─► starting ─ready─► running ─drain─► draining ─exit─► gone
-                                   │                 │
-                                   └──condemn────────┴──kill──► gone (reaped, with its verdicts)
+forked ─► starting ─ready─► running ─drain─► draining ─exit─► gone
+│                 │
+└──condemn────────┴──kill──► gone (reaped, with its verdicts)
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from umbel.outcomes import Verdict
-from umbel.transports.runtable import RunTable, Running
+from umbel.transports.runtable import Running, RunTable
 
 __all__ = ["Roster", "Shard"]
 

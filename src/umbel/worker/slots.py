@@ -84,7 +84,7 @@ class Slot:
             apply_target(
                 target, job.args, job.kwargs, options.get("callback"), options.get("accept_callback"), os.getpid()
             )
-        except Exception:  # noqa: BLE001 - what escaped the tracer becomes the task's failure
+        except Exception:
             failed = options.get("error_callback")
             if failed is None:
                 raise

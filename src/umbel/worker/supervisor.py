@@ -176,9 +176,7 @@ class Supervisor:
         if not self._announced and len(ready) >= self._facts.processes:
             self._announced = True
             self._report_health()
-            events.emit(
-                events.WorkerReady(worker=self._options.node(), shards=len(ready), queues=self._facts.queues)
-            )
+            events.emit(events.WorkerReady(worker=self._options.node(), shards=len(ready), queues=self._facts.queues))
 
     def _on_retiring(self, message: Message) -> None:
         shard = self._roster.by_pid(message["pid"])
@@ -356,4 +354,3 @@ def _words(status: int) -> str:
 
 def _ignore(_value: object) -> None:
     """Drop a value that nobody asked for."""
-
