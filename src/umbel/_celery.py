@@ -58,7 +58,7 @@ SEAMS: tuple[Seam, ...] = (
     Seam("celery.app.defaults:flatten", ("d", "root", "keyfilter")),
     Seam("celery.app.amqp:AMQP._retry_publish", ("self", "publish")),
     Seam("celery.backends.base:Backend._fail_chain", ("self", "chain", "exc", "traceback")),
-    Seam("celery.backends.base:Backend._get_task_meta_for"),
+    Seam("celery.backends.base:BaseKeyValueStoreBackend._get_task_meta_for", ("self", "task_id")),
     Seam("celery.backends.base:Backend._ensure_retryable", ("self", "func")),
     Seam("celery.backends.base:BaseKeyValueStoreBackend._save_group", ("self", "group_id", "result")),
     Seam("celery.backends.base:BaseKeyValueStoreBackend._restore_group", ("self", "group_id")),
