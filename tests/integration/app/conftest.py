@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -30,9 +29,9 @@ class Shop:
     workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def start(self, pool: str, *options: str, app: str = "shop:app", concurrency: int = 2) -> subprocess.Popen[bytes]:
-        log = (self.folder / f"worker{len(self.workers)}.log").open("wb")
         command = [sys.executable, "-m", "celery", "-A", app, "worker", "-P", pool, "-c", str(concurrency), "-l", "INFO"]
-        worker = subprocess.Popen([*command, *options], cwd=HERE, env=os.environ, stdout=log, stderr=subprocess.STDOUT)
+        with (self.folder / f"worker{len(self.workers)}.log").open("wb") as log:
+            worker = subprocess.Popen([*command, *options], cwd=HERE, stdout=log, stderr=subprocess.STDOUT)
         self.workers.append(worker)
         return worker
 
@@ -63,7 +62,7 @@ class Shop:
 
 
 @pytest.fixture
-def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[Shop]:
+def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
     """A shop on its own file."""
     monkeypatch.setenv("UMBEL__BROKER__URL", f"sqlite:///{tmp_path}/shop.db")
     monkeypatch.setenv("UMBEL__RESULTS__URL", f"sqlite:///{tmp_path}/shop.db")
@@ -76,9 +75,6 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.Fixtur
     found = Shop(tmp_path, module.app, store, module)
     yield found
     found.stop()
-    failed = getattr(request.node, "outcome", None)
-    if failed:
-        sys.stderr.write(found.log())
     module.app.pool.force_close_all()
     store.close()
     sys.modules.pop("shop", None)
