@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib import import_module
+from typing import Any
 
 import click
 
 from umbel.cli.session import share
 
-__all__ = ["COMMANDS", "Catalogue", "Entry", "InOrder"]
+__all__ = ["COMMANDS", "Catalogue", "Entry", "InOrder", "ReaderGone"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,10 @@ COMMANDS = {
 }
 
 
+class ReaderGone(Exception):  # noqa: N818 - an end, not an error
+    """The reader of the output went away."""
+
+
 class InOrder(click.Group):
     """A group that lists its commands as they were defined: the harmless before the others."""
 
@@ -43,6 +49,19 @@ class InOrder(click.Group):
 
 class Catalogue(click.Group):
     """A group whose commands are imported when they are used."""
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's signature
+        """Run the command, and what it has left to write.
+
+        Raises:
+            ReaderGone: nobody reads the output any more. Click would end the process itself.
+        """
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError as problem:
+            raise ReaderGone from problem
+        return result
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """Return the names, in the order of the sections."""

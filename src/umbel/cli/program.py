@@ -15,7 +15,7 @@ import click
 
 from umbel._version import __version__
 from umbel.cli import failures
-from umbel.cli.catalogue import Catalogue
+from umbel.cli.catalogue import Catalogue, ReaderGone
 from umbel.cli.exits import Exit
 from umbel.cli.session import Session, shared_options
 
@@ -56,15 +56,11 @@ def run(arguments: Sequence[str] | None = None) -> int:
 def ending(command: Callable[[], Any], session: Session) -> int:
     """Run a command and return its exit code, whatever happens; failures have been written then."""
     try:
-        try:
-            result = command()
-            sys.stdout.flush()
-        except BrokenPipeError:
-            raise
-        except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last frame: all becomes an exit code
-            return failures.report(error, session)
-    except BrokenPipeError:
+        result = command()
+    except (ReaderGone, BrokenPipeError):
         return _give_up_stdout()
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last frame: all becomes an exit code
+        return failures.report(error, session)
     return int(result) if isinstance(result, int) else Exit.OK
 
 

@@ -11,8 +11,7 @@ from umbel.cli.catalogue import InOrder
 from umbel.cli.session import Session
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
+    from umbel.cli.rendering.tables import Grid
     from umbel.control.queues import Queue
     from umbel.transports.base import Store
 
@@ -107,14 +106,14 @@ def _change(session: Session, name: str, operation: Callable[[Store, str], Queue
         out.say(f"{done} {name}: {queue.ready} ready, {queue.delayed} delayed, {queue.claimed} claimed.")
 
 
-def _table(found: tuple[Queue, ...]) -> Table:
+def _table(found: tuple[Queue, ...]) -> Grid:
     from rich.text import Text
 
-    from umbel.cli.rendering.tables import Column, count, table
+    from umbel.cli.rendering.tables import Column, Grid, count
     from umbel.cli.rendering.times import ago
 
     numbers = [Column(title, right=True) for title in ("READY", "DELAYED", "CLAIMED", "PARKED", "DEAD")]
-    columns = [Column("QUEUE", least=12), *numbers, Column("WAITING"), Column("STATE")]
+    columns = [Column("QUEUE", soft=True), *numbers, Column("WAITING"), Column("STATE")]
     rows = [
         (
             queue.name,
@@ -128,4 +127,4 @@ def _table(found: tuple[Queue, ...]) -> Table:
         )
         for queue in found
     ]
-    return table(columns, rows)
+    return Grid(columns, rows)

@@ -10,9 +10,11 @@ from umbel.cli.catalogue import InOrder
 from umbel.cli.session import Session
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from datetime import datetime
+
     from rich.text import Text
 
+    from umbel.cli.rendering.tables import Grid
     from umbel.control.workers import RunningTask, Worker
 
 __all__ = ["workers"]
@@ -25,7 +27,8 @@ def workers(context: click.Context) -> None:
 
     Without a command, lists every consumer process: the shards of Umbel's workers, and
     plain Celery workers. CLAIMS counts the messages it holds, RUNNING the bodies that
-    run, DONE those that have ended. A dead one stays in the list until its messages were
+    run, DONE those that have ended; LEASE is when it is taken for dead without a sign of
+    life. A dead one stays in the list until its messages were
     given back. RUNNING and DONE are known for shards on this host.
     """
     if context.invoked_subcommand is None:
@@ -69,12 +72,12 @@ def running(session: Session) -> None:
     out.show(_running_table(tasks))
 
 
-def _table(found: tuple[Worker, ...]) -> Table:
-    from umbel.cli.rendering.tables import Column, count, table
-    from umbel.cli.rendering.times import ago, until
+def _table(found: tuple[Worker, ...]) -> Grid:
+    from umbel.cli.rendering.tables import Column, Grid, count
+    from umbel.cli.rendering.times import ago
 
     numbers = [Column(title, right=True) for title in ("PID", "CLAIMS", "RUNNING", "DONE")]
-    columns = [Column("WORKER", least=14), Column("STATE"), *numbers, Column("LEASE ENDS"), Column("STARTED")]
+    columns = [Column("WORKER", soft=True), Column("STATE"), *numbers, Column("LEASE"), Column("UP")]
     rows = [
         (
             worker.name,
@@ -83,12 +86,19 @@ def _table(found: tuple[Worker, ...]) -> Table:
             count(worker.claims),
             count(len(worker.running)) if worker.state else "-",
             "-" if worker.executed is None else count(worker.executed),
-            until(worker.lease_until),
-            ago(worker.started_at),
+            _left(worker.lease_until),
+            ago(worker.started_at).removesuffix(" ago"),
         )
         for worker in found
     ]
-    return table(columns, rows)
+    return Grid(columns, rows)
+
+
+def _left(deadline: datetime) -> str:
+    from umbel.cli.rendering.times import until
+
+    words = until(deadline)
+    return words.removeprefix("in ") if words.startswith("in ") else "expired"
 
 
 def _state(worker: Worker) -> Text:
@@ -101,16 +111,16 @@ def _state(worker: Worker) -> Text:
     return Text(worker.state, style="yellow")
 
 
-def _running_table(tasks: list[RunningTask]) -> Table:
-    from umbel.cli.rendering.tables import Column, table
-    from umbel.cli.rendering.times import ago, until
+def _running_table(tasks: list[RunningTask]) -> Grid:
+    from umbel.cli.rendering.tables import Column, Grid
+    from umbel.cli.rendering.times import ago
 
     columns = [
-        Column("TASK ID", whole=True),
-        Column("TASK"),
-        Column("WORKER"),
+        Column("TASK ID"),
+        Column("TASK", soft=True),
+        Column("WORKER", soft=True),
         Column("RUNS FOR", right=True),
-        Column("KILLED"),
+        Column("TIME LEFT", right=True),
     ]
     rows = [
         (
@@ -118,8 +128,8 @@ def _running_table(tasks: list[RunningTask]) -> Table:
             task.task or "-",
             task.worker,
             ago(task.started_at).removesuffix(" ago"),
-            until(task.must_end_by),
+            _left(task.must_end_by) if task.must_end_by else "-",
         )
         for task in tasks
     ]
-    return table(columns, rows)
+    return Grid(columns, rows)

@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from rich.table import Table
 from rich.text import Text
 
 from umbel.cli.rendering.documents import jsonable
-from umbel.cli.rendering.tables import Column, table
+from umbel.cli.rendering.tables import Column, Grid
 from umbel.cli.rendering.times import ago, size, until
 from umbel.control.deadletters import Letter, LetterDetail
 
@@ -19,14 +18,15 @@ _ROOMY = 100
 """Columns from which on the queue and the error's message fit too."""
 
 
-def letters_table(letters: Sequence[Letter], *, width: int) -> Table:
+def letters_table(letters: Sequence[Letter], *, width: int) -> Grid:
     """Build the table; in a narrow terminal it leaves out the queue and the error's message."""
     roomy = width >= _ROOMY
-    columns = [Column("ID", whole=True), Column("DIED"), Column("TASK"), Column("REASON"), Column("ERROR")]
+    task, error = Column("TASK", soft=True), Column("ERROR", soft=True)
+    columns = [Column("ID"), Column("DIED"), task, Column("REASON"), error]
     if roomy:
-        columns.insert(2, Column("QUEUE"))
-        columns.append(Column("MESSAGE"))
-    return table(columns, [_row(letter, roomy=roomy) for letter in letters])
+        columns.insert(2, Column("QUEUE", soft=True))
+        columns.append(Column("MESSAGE", soft=True))
+    return Grid(columns, [_row(letter, roomy=roomy) for letter in letters])
 
 
 def _row(letter: Letter, *, roomy: bool) -> list[str | Text]:

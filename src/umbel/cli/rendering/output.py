@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO, Any
 
 import click
-from rich.console import Console, RenderableType
+from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
 from umbel.cli.failures import declined
 from umbel.cli.rendering.documents import as_json
+from umbel.cli.rendering.tables import Grid
 from umbel.cli.session import Session
 
 __all__ = ["Output"]
 
 _UNBOUNDED = 10_000
-"""The width where nobody looks: nothing is cut or wrapped for a pipe or a file."""
+"""The width where nobody looks: nothing is cut or left out for a pipe or a file."""
+_PIECE = 32_768
+"""Characters that are written at once."""
 
 
 class _Console(Console):
@@ -36,24 +39,22 @@ class Output:
 
     @property
     def width(self) -> int:
-        """The columns that can be used."""
-        return self._console(sys.stdout).width
+        """The columns that can be used; more than enough where stdout is no terminal."""
+        return self._console(sys.stdout).width if sys.stdout.isatty() else _UNBOUNDED
 
     def document(self, value: Any) -> bool:  # noqa: ANN401 - any result
         """With ``--json`` print the value and return True; the caller has nothing left to do."""
         if self._session.json:
-            click.echo(as_json(value))
+            _write(as_json(value))
         return self._session.json
 
-    def show(self, renderable: RenderableType) -> None:
-        """Print a table or text to stdout; without trailing blanks where it is no terminal."""
-        console = self._console(sys.stdout)
+    def show(self, content: Grid | Text) -> None:
+        """Print to stdout: a table is fitted to a terminal, and nothing is cut or coloured in a pipe."""
         if sys.stdout.isatty():
-            console.print(renderable)
+            shown = content.fitted() if isinstance(content, Grid) else content
+            self._console(sys.stdout).print(shown, soft_wrap=isinstance(content, Text))
             return
-        with console.capture() as capture:
-            console.print(renderable)
-        click.echo("\n".join(line.rstrip() for line in capture.get().splitlines()))
+        _write("\n".join(content.lines()) if isinstance(content, Grid) else content.plain)
 
     def say(self, text: str) -> None:
         """Print one sentence about what was done."""
@@ -114,13 +115,17 @@ class Output:
             click.echo(f"{click.style(head, bold=True) if colour else head}  {value}", color=True)
 
     def _console(self, stream: IO[str]) -> Console:
-        terminal = stream.isatty()
-        width = None if terminal or os.environ.get("COLUMNS") else _UNBOUNDED
         return _Console(
             file=stream,
-            width=width,
             no_color=not self._session.colours(stream),
             highlight=False,
             markup=False,
             emoji=False,
         )
+
+
+def _write(text: str) -> None:
+    """Write to stdout in pieces: an unbuffered stream takes one long piece for written when half of it was."""
+    for at in range(0, len(text), _PIECE):
+        sys.stdout.write(text[at : at + _PIECE])
+    sys.stdout.write("\n")
