@@ -228,6 +228,13 @@ class TestEveryPage:
             assert (page.parent / target).exists(), f"{page.name}: {target} does not exist"
 
 
+def test_the_index_leads_to_every_page() -> None:
+    index = ROOT / "docs" / "README.md"
+    linked = {(index.parent / target).resolve() for target in re.findall(r"\]\(([^)#\s]+)\)", index.read_text())}
+    pages = {page for page in (ROOT / "docs").rglob("*.md") if page != index}
+    assert pages <= linked, sorted(str(page.relative_to(ROOT)) for page in pages - linked)
+
+
 def test_few_blocks_are_only_shown() -> None:
     every = [block for page in PAGES for block in blocks_of(page.read_text()) if block.language not in PROSE]
     shown = [block for block in every if not block.runs]
