@@ -7,6 +7,7 @@ ever find. Messages with a layout that this version does not know stay where the
 from __future__ import annotations
 
 import json
+import secrets
 import sqlite3
 from collections.abc import Collection
 from typing import Any
@@ -25,6 +26,9 @@ _PROMOTED = 1_000
 
 _WINDOW = 1_000
 """Grouped messages looked at in order before stepping from group to group."""
+
+_FENCE_BITS = 62
+"""From the system, not from ``random``: a forked child would draw what its parent draws."""
 
 _TOUCHES = 4
 """An unused queue's time is prolonged this often in the time after which it expires."""
@@ -48,6 +52,7 @@ class ClaimsPart(Core):
         return self._claim(queue, consumer, limit, skip_groups, now)
 
     def _claim(self, queue: str, consumer: str, limit: int, skip_groups: Collection[str], now: Timestamp) -> ClaimBatch:
+        fence = secrets.randbits(_FENCE_BITS)
         with self._db.write() as connection:
             found = connection.execute(QUEUES.find_queue, (queue,)).fetchone()
             owner = connection.execute(CLAIMS.consumer, (consumer,)).fetchone()
@@ -57,9 +62,9 @@ class ClaimsPart(Core):
             connection.execute(CLAIMS.promote, {"queue": number, "now": now, "limit": max(limit, _PROMOTED)})
             fresh = self._drop_outlived(connection, number, ttl, now)
             rows = _candidates(connection, number, limit, skip_groups, fresh)
-            connection.execute(CLAIMS.take, (owner[0], str([row[0] for row in rows])))
+            connection.execute(CLAIMS.take, (owner[0], fence, str([row[0] for row in rows])))
             next_due = connection.execute(CLAIMS.next_due, (number,)).fetchone()[0]
-        return ClaimBatch(claims(queue, rows), next_due)
+        return ClaimBatch(claims(queue, fence, rows), next_due)
 
     def _touch(self, queue: str, now: Timestamp) -> None:
         with self._db.write() as connection:

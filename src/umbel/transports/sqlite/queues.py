@@ -80,8 +80,7 @@ class QueuesPart(Core):
     def _insert(
         self, connection: sqlite3.Connection, queue: int, envelopes: Sequence[Envelope], now: Timestamp
     ) -> None:
-        last = connection.execute(QUEUES.last_id).fetchone()
-        first = last[0] + 1 if last else 1
+        first = connection.execute(QUEUES.last_id).fetchone()[0] + 1
         rows = [message_rows(queue, number, item, now) for number, item in enumerate(envelopes, first)]
         connection.executemany(QUEUES.add_message, [narrow for narrow, _ in rows])
         connection.executemany(QUEUES.add_envelope, [wide for _, wide in rows])

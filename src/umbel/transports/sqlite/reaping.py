@@ -45,15 +45,15 @@ class ReapingPart(QueuesPart):
 
     def isolate(self, receipt: Receipt) -> bool:
         """Record that this claim is about to run alone; False when it is fenced."""
-        ours, _ = parse([receipt])
         with self._db.write() as connection:
-            return any(connection.execute(SETTLEMENT.isolate, item[1:]).rowcount for item in ours)
+            return any(connection.execute(SETTLEMENT.isolate, item[1:]).rowcount for item in parse([receipt]))
 
     def crash(self, receipt: Receipt, *, crash_limit: int = 3) -> Reaped:
         """Release one claim whose body's own process died alone, counting a crash."""
-        ours, _ = parse([receipt])
         with self._db.write() as connection:
-            rows = [row for item in ours for row in connection.execute(SETTLEMENT.held_by_receipt, item[1:])]
+            rows = [
+                row for item in parse([receipt]) for row in connection.execute(SETTLEMENT.held_by_receipt, item[1:])
+            ]
             sentences = judge([_held(row) for row in rows], started=[receipt], verdicts=None, crash_limit=crash_limit)
             self._carry_out(connection, sentences)
         self._bell.ring()
@@ -69,6 +69,6 @@ class ReapingPart(QueuesPart):
 
 
 def _held(row: tuple[Any, ...]) -> Held:
-    number, delivery, task_id, crashes, suspect, alone, verdict = row
-    receipt = f"{number}.{delivery}"
+    number, fence, task_id, crashes, suspect, alone, verdict = row
+    receipt = f"{number}.{fence}"
     return Held(receipt, task_id, crashes, bool(suspect), bool(alone), verdict and Verdict(verdict))

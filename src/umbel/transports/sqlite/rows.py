@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 from zlib import crc32
 
@@ -71,11 +71,11 @@ def message_rows(
     return narrow, wide
 
 
-def claims(queue: str, rows: Iterable[tuple[Any, ...]]) -> list[Claim]:
+def claims(queue: str, fence: int, rows: Iterable[tuple[Any, ...]]) -> list[Claim]:
     """Return the claims for rows as they were before the claim: one delivery less than now."""
     return [
         Claim(
-            f"{row[0]}.{row[1] + 1}",
+            f"{row[0]}.{fence}",
             queue,
             Envelope(*row[5:]),
             row[1] > 0,
@@ -88,18 +88,9 @@ def claims(queue: str, rows: Iterable[tuple[Any, ...]]) -> list[Claim]:
     ]
 
 
-def parse(receipts: Sequence[Receipt]) -> tuple[list[tuple[Receipt, int, int]], list[Receipt]]:
-    """Return (receipt, message id, delivery) for each receipt once, and those that are none of ours."""
-    ours: list[tuple[Receipt, int, int]] = []
-    foreign: list[Receipt] = []
-    for receipt in dict.fromkeys(receipts):
-        number, _, delivery = receipt.partition(".")
-        if number.isdecimal() and delivery.isdecimal() and len(receipt) < _LONGEST:
-            ours.append((receipt, int(number), int(delivery)))
-        else:
-            foreign.append(receipt)
-    return ours, foreign
+def parse(receipts: Iterable[Receipt]) -> list[tuple[Receipt, str, str]]:
+    """Return (receipt, message id, fence), each receipt once.
 
-
-_LONGEST = 36
-"""Two 63-bit integers and the dot; SQLite refuses larger ones."""
+    Both stay text: SQLite compares them as numbers, and what is no receipt of ours matches nothing.
+    """
+    return [(receipt, *receipt.partition(".")[::2]) for receipt in dict.fromkeys(receipts)]

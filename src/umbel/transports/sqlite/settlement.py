@@ -19,15 +19,15 @@ class SettlementPart(Core):
 
     def ack(self, receipts: Sequence[Receipt]) -> Collection[Receipt]:
         """Remove claimed messages for good; return the fenced."""
-        ours, fenced = parse(receipts)
-        if not ours:
+        pairs = [receipt.partition(".")[::2] for receipt in dict.fromkeys(receipts)]
+        numbers = [(number,) for number, _ in pairs]
+        fenced: list[Receipt] = []
+        if not pairs:
             return fenced
         with self._db.write() as connection:
-            pairs = [(number, delivery) for _, number, delivery in ours]
-            numbers = [(number,) for _, number, _ in ours]
-            if connection.executemany(SETTLEMENT.ack, pairs).rowcount != len(ours):
+            if connection.executemany(SETTLEMENT.ack, pairs).rowcount != len(pairs):
                 settled = [connection.execute(SETTLEMENT.just_acked, number).fetchone() for number in numbers]
-                fenced += [item[0] for item, hit in zip(ours, settled, strict=True) if hit is None]
+                fenced = [".".join(pair) for pair, hit in zip(pairs, settled, strict=True) if hit is None]
                 numbers = [number for number, hit in zip(numbers, settled, strict=True) if hit is not None]
             connection.executemany(QUEUES.drop_envelope, numbers)
         return fenced
@@ -43,15 +43,15 @@ class SettlementPart(Core):
     def dead_letter(self, burials: Sequence[Burial]) -> Collection[Receipt]:
         """Move claimed messages to the dead letters; return the fenced."""
         orders = {burial.receipt: burial for burial in burials}
-        ours, fenced = parse(list(orders))
+        fenced: list[Receipt] = []
         now = self._clock.now()
         with self._db.write() as connection:
-            for receipt, number, delivery in ours:
+            for receipt, number, fence in parse(orders):
                 burial = orders[receipt]
-                facts = {"id": number, "delivery": delivery, "now": now, "reason": str(burial.reason)}
+                facts = {"id": number, "fence": fence, "now": now, "reason": str(burial.reason)}
                 facts |= {"error": dump_error(burial.error), "error_code": burial.error.get("error_code")}
                 if connection.execute(SETTLEMENT.bury, facts).rowcount == 1:
-                    self._drop_messages(connection, [(number,)])
+                    self._drop_messages(connection, [(int(number),)])
                 else:
                     fenced.append(receipt)
         return fenced
@@ -70,12 +70,10 @@ class SettlementPart(Core):
         return count
 
     def _settle(self, statement: str, receipts: Sequence[Receipt], facts: dict[str, float | None]) -> list[Receipt]:
-        ours, fenced = parse(receipts)
-        if not ours:
-            return fenced
+        fenced: list[Receipt] = []
         with self._db.write() as connection:
-            for receipt, number, delivery in ours:
-                row = {**facts, "id": number, "delivery": delivery}
+            for receipt, number, fence in parse(receipts):
+                row = {**facts, "id": number, "fence": fence}
                 if connection.execute(statement, row).rowcount == 0:
                     fenced.append(receipt)
         return fenced

@@ -15,17 +15,19 @@ CREATE TABLE queues (
     used_at REAL NOT NULL
 );
 
--- state: 0 ready, 1 delayed, 2 claimed, 3 parked. `id` is the order of publishing and never used again.
--- `deliveries` numbers the claims of the message, so that (id, deliveries) names one claim.
+-- state: 0 ready, 1 delayed, 2 claimed, 3 parked. `id` is the order of publishing: above that of every
+-- message that is there, but used again once the newest is gone (AUTOINCREMENT would write one more page
+-- for each publish). So the name of a claim is (id, fence), and `fence` is 62 random bits of its claim.
 -- `owner` is consumers.seq while claimed, else 0. `alone` is set while a suspect runs alone.
 CREATE TABLE messages (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    id INTEGER PRIMARY KEY,
     queue INTEGER NOT NULL,
     state INTEGER NOT NULL,
     priority INTEGER NOT NULL,
     visible_at REAL NOT NULL,
     ready_at REAL NOT NULL,
     owner INTEGER NOT NULL DEFAULT 0,
+    fence INTEGER NOT NULL DEFAULT 0,
     deliveries INTEGER NOT NULL DEFAULT 0,
     crashes INTEGER NOT NULL DEFAULT 0,
     suspect INTEGER NOT NULL DEFAULT 0,

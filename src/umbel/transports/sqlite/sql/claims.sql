@@ -119,5 +119,5 @@ ORDER BY m.priority DESC, m.id
 LIMIT :limit
 
 -- name: take
-UPDATE messages SET state = 2, owner = ?, deliveries = deliveries + 1, alone = 0
+UPDATE messages SET state = 2, owner = ?, fence = ?, deliveries = deliveries + 1, alone = 0
 WHERE id IN (SELECT value FROM json_each(?))

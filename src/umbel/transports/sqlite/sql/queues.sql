@@ -15,7 +15,7 @@ WHERE name = :name
 UPDATE queues SET used_at = ? WHERE name = ?
 
 -- name: last_id
-SELECT seq FROM sqlite_sequence WHERE name = 'messages'
+SELECT coalesce(max(id), 0) FROM messages
 
 -- name: add_message
 INSERT INTO messages (id, queue, state, priority, visible_at, ready_at, group_key, layout, task_hash)

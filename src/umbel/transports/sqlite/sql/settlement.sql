@@ -1,7 +1,7 @@
--- A receipt is (id, deliveries): it owns its message while that is claimed for this delivery.
+-- A receipt is (id, fence): it owns its message while that is under this very claim.
 
 -- name: ack
-DELETE FROM messages WHERE id = ? AND deliveries = ? AND state = 2
+DELETE FROM messages WHERE id = ? AND fence = ? AND state = 2
 
 -- name: just_acked
 -- The envelope goes last, so until then it tells a message that this call removed from one that was gone.
@@ -10,12 +10,12 @@ WHERE e.id = ? AND NOT EXISTS (SELECT 1 FROM messages AS m WHERE m.id = e.id)
 
 -- name: release
 UPDATE messages SET state = 0, owner = 0, alone = 0, ready_at = :now
-WHERE id = :id AND deliveries = :delivery AND state = 2
+WHERE id = :id AND fence = :fence AND state = 2
 
 -- name: release_until
 UPDATE messages SET
     state = :visible_at > :now, owner = 0, alone = 0, visible_at = :visible_at, ready_at = max(:visible_at, :now)
-WHERE id = :id AND deliveries = :delivery AND state = 2
+WHERE id = :id AND fence = :fence AND state = 2
 
 -- name: bury
 INSERT INTO dead_letters (
@@ -28,10 +28,10 @@ SELECT
     e.task_id, e.task, e.head, e.body, m.priority, m.visible_at, e.expires_at, m.group_key, e.dedup, e.replay,
     e.correlation_id, e.signature, e.key_id, m.layout
 FROM messages AS m JOIN envelopes AS e ON e.id = m.id JOIN queues AS q ON q.id = m.queue
-WHERE m.id = :id AND m.deliveries = :delivery AND m.state = 2
+WHERE m.id = :id AND m.fence = :fence AND m.state = 2
 
 -- name: park
-UPDATE messages SET state = 3, owner = 0, alone = 0 WHERE id = :id AND deliveries = :delivery AND state = 2
+UPDATE messages SET state = 3, owner = 0, alone = 0 WHERE id = :id AND fence = :fence AND state = 2
 
 -- name: unpark
 UPDATE messages SET state = 0, ready_at = :now WHERE id IN (
@@ -42,15 +42,15 @@ UPDATE messages SET state = 0, ready_at = :now WHERE id IN (
 )
 
 -- name: isolate
-UPDATE messages SET alone = 1 WHERE id = ? AND deliveries = ? AND state = 2
+UPDATE messages SET alone = 1 WHERE id = ? AND fence = ? AND state = 2
 
 -- name: held_by_receipt
-SELECT m.id, m.deliveries, e.task_id, m.crashes, m.suspect, m.alone, m.verdict
+SELECT m.id, m.fence, e.task_id, m.crashes, m.suspect, m.alone, m.verdict
 FROM messages AS m JOIN envelopes AS e ON e.id = m.id
-WHERE m.id = ? AND m.deliveries = ? AND m.state = 2
+WHERE m.id = ? AND m.fence = ? AND m.state = 2
 
 -- name: held_by_owner
-SELECT m.id, m.deliveries, e.task_id, m.crashes, m.suspect, m.alone, m.verdict
+SELECT m.id, m.fence, e.task_id, m.crashes, m.suspect, m.alone, m.verdict
 FROM messages AS m INDEXED BY messages_claimed CROSS JOIN envelopes AS e ON e.id = m.id
 WHERE m.owner = ? AND m.state = 2
 ORDER BY m.id
