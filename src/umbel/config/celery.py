@@ -55,7 +55,7 @@ def translate(settings: Settings) -> dict[str, Any]:
     raw = Table.thaw(settings.celery)
     raw_options = raw.pop("broker_transport_options", {})
     return {
-        **SAFE_DEFAULTS,
+        **Table.thaw(SAFE_DEFAULTS),
         **_broker(settings, raw_options),
         **_results(settings, raw.pop("result_backend_transport_options", {})),
         **_tasks(settings),

@@ -58,7 +58,7 @@ _EXPECTED = {
     "int": ("an integer", int),
     "float": ("a number of seconds", (int, float)),
 }
-LOOSE = {"task_queues", "worker_concurrency"}
+LOOSE = {"broker_use_ssl", "task_queues", "worker_concurrency"}
 """What Celery takes in more forms than its own list says."""
 
 

@@ -125,7 +125,7 @@ def _nearest(path: Path) -> Path | None:
 
 
 def _candidates(path: Path) -> Iterator[tuple[dict[str, Path], str]]:
-    everything = [*keys(), *sections()]
+    everything = [known for known in (*keys(), *sections()) if known != path[: len(known)]]
     yield {known[-1]: known for known in everything if known[:-1] == path[:-1]}, path[-1]
     yield {known[-1]: known for known in reversed(everything) if known[-1] == path[-1]}, path[-1]
     yield {".".join(known): known for known in everything}, ".".join(path)
