@@ -44,9 +44,9 @@ def test_a_running_task_is_shown_and_a_waiting_one_can_be_revoked(plain, start_w
     eventually(lambda: effects(), claim="it runs")
     inspect = plain.app.control.inspect(timeout=5, destination=[worker.name])
     assert [task["args"] for task in inspect.active()[worker.name]] == [["busy", 2]]
-    revoked = plain.record.delay("never")
+    revoked = plain.record.apply_async(("never",), countdown=1)
     assert plain.app.control.revoke(revoked.id, reply=True, timeout=5, destination=[worker.name])
-    plain.record.delay("after")
+    plain.record.apply_async(("after",), countdown=1.5)
     eventually(lambda: any(line[0] == "after" for line in effects()), claim="the next one has run")
     assert not any(line[0] == "never" for line in effects())
 

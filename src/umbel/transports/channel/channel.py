@@ -186,7 +186,7 @@ class Channel(EntityChannel):
             self._hand_over(claim)
             if time.monotonic() > until:
                 break
-        return delivered
+        return delivered or (self.settlement.pending > 0 and not self.settlement.stuck)
 
     def drain_one(self) -> bool:
         """Deliver one message if there is one; for connections without an event loop."""
@@ -331,25 +331,27 @@ class Channel(EntityChannel):
     def _room(self) -> int:
         if self.intake is not None:
             return self.intake.appetite()
-        if self._alone or (self._buffer and self._buffer[0].suspect) or not self.window.can_consume():
+        if self._is_occupied() or (self._buffer and self._buffer[0].suspect) or not self.window.can_consume():
             return 0
         estimate = self.window.can_consume_max_estimate()
         return (_LARGEST_CLAIM if estimate is None else min(estimate, _LARGEST_CLAIM)) - len(self._buffer)
 
     def _next(self) -> Claim | None:
         """Return the claim that may be delivered now."""
-        if not self._buffer:
+        if not self._buffer or self._is_occupied():
             return None
-        if self._alone is not None:
-            if len(self.window) or self.settlement.pending:
-                return None
-            self._alone = None
         claim = self._buffer[0]
         if claim.suspect:
             return self._next_suspect(claim)
         if not self._no_ack(claim) and not self.window.can_consume():
             return None
         return self._buffer.popleft()
+
+    def _is_occupied(self) -> bool:
+        """Return whether a suspect runs alone; until its settlement is stored, nothing else may start."""
+        if self._alone is not None and not len(self.window) and not self.settlement.pending:
+            self._alone = None
+        return self._alone is not None
 
     def _next_suspect(self, claim: Claim) -> Claim | None:
         if len(self.window) or self.settlement.pending:
@@ -369,6 +371,7 @@ class Channel(EntityChannel):
         self._give_back([claim for claim in self._buffer if claim is not suspect and not self._no_ack(claim)])
         self._buffer.remove(suspect)
         self._buffer.appendleft(suspect)
+        self.settle()
 
     def _give_back(self, claims: Sequence[Claim]) -> None:
         for claim in claims:
