@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +17,9 @@ from umbel.clock import ManualClock
 # A busy machine is no failure, and neither is a slow first example.
 settings.register_profile("umbel", deadline=None, print_blob=True)
 settings.load_profile("umbel")
+
+MARK = "TESTS_OF_UMBEL"
+"""In the environment of every process that this session starts."""
 
 
 def pytest_sessionstart() -> None:
@@ -58,20 +62,33 @@ def heard() -> Iterator[list[events.Event]]:
 
 @pytest.fixture(autouse=True, scope="session")
 def _no_process_outlives_the_tests() -> Iterator[None]:
-    """Fail the session when a test has left a child process behind, and end that process."""
+    """Fail the session when a test has left a process behind, an orphan included, and end that process."""
+    os.environ[MARK] = f"{os.getpid()}.{time.monotonic_ns()}"
     yield
-    children = psutil.Process().children(recursive=True)
-    _, alive = psutil.wait_procs(children, timeout=5)
-    left = [f"{process.pid}: {' '.join(process.cmdline())[:200]}" for process in alive if _is_ours(process)]
+    _, alive = psutil.wait_procs(_descendants(), timeout=5)
+    left = [_words(process) for process in alive]
     for process in alive:
-        if _is_ours(process):
+        with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
     assert not left, "left behind: " + "; ".join(left)
 
 
-def _is_ours(process: psutil.Process) -> bool:
-    """Python's own resource tracker lives as long as the interpreter that started it."""
-    try:
-        return "resource_tracker" not in " ".join(process.cmdline()) and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
+def _descendants() -> list[psutil.Process]:
+    """Return what this session has started: its children, and all that inherited its mark."""
+    children = psutil.Process().children(recursive=True)
+    marked = [process for process in psutil.process_iter() if _has_mark(process)]
+    found = {process.pid: process for process in [*children, *marked] if process.pid != os.getpid()}
+    # Python's own resource tracker lives as long as the interpreter that started it.
+    return [process for process in found.values() if "resource_tracker" not in _words(process)]
+
+
+def _has_mark(process: psutil.Process) -> bool:
+    with contextlib.suppress(psutil.Error):
+        return process.environ().get(MARK) == os.environ[MARK]
+    return False
+
+
+def _words(process: psutil.Process) -> str:
+    with contextlib.suppress(psutil.Error):
+        return f"{process.pid}: {' '.join(process.cmdline())[:200]}"
+    return f"{process.pid}: gone"
