@@ -41,6 +41,7 @@ __all__ = ["SqlBackend"]
 _OPTIONS = frozenset({"busy_timeout", "synchronous"})
 _SCALARS = frozenset({type(None), bool, int, float, str})
 _CLEANUP_BATCH = 1_000
+_encode_scalar = json.JSONEncoder().encode
 
 
 class SqlBackend(CanvasSupport, NativeWaiting, BaseBackend):
@@ -64,7 +65,7 @@ class SqlBackend(CanvasSupport, NativeWaiting, BaseBackend):
         self.thread_safe = True
         self.clock = clock or SystemClock()
         self.lifetimes = Lifetimes.of(app.conf, self.expires)
-        path = sqlite_path(url or "")
+        path = sqlite_path(url or "").absolute()
         self._database = open_database(path, **_database_options(app.conf))
         self.chords = SqliteChords(self._database)
         self.results = SqliteResults(self._database, self.chords, clock=self.clock)
@@ -172,7 +173,7 @@ class SqlBackend(CanvasSupport, NativeWaiting, BaseBackend):
         return ResultRow(
             str(task_id),
             state,
-            json.dumps(encoded) if self._plain and type(encoded) in _SCALARS else self.encode(encoded),
+            _encode_scalar(encoded) if self._plain and type(encoded) in _SCALARS else self.encode(encoded),
             traceback,
             self.encode(children) if children else None,
             getattr(request, "group", None),
