@@ -42,7 +42,5 @@ def call(sent: float) -> None:
 def stored(count: int) -> bool:
     """Return whether so many results are in the database."""
     with sqlite3.connect(_FOLDER / "umbel.db") as connection:
-        table = connection.execute("SELECT name FROM sqlite_master WHERE name LIKE '%results%' AND type = 'table'")
-        name = table.fetchone()[0]
-        found = connection.execute(f"SELECT count(*) FROM {name} WHERE state = 'SUCCESS'")  # noqa: S608 - our own table
+        found = connection.execute("SELECT count(*) FROM umbel_results WHERE status = 'SUCCESS'")
         return bool(found.fetchone()[0] >= count)

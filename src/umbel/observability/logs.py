@@ -31,7 +31,7 @@ _QUIET_EXITS = ("it has run as many tasks as it may", "new code", "control shutd
 
 def set_up_logging(level: str) -> None:
     """Write log lines of ``level`` and above to stderr, and all events among them."""
-    logging.basicConfig(level=level, format=_FORMAT)
+    logging.basicConfig(level=level.upper(), format=_FORMAT)
     log_events()
 
 

@@ -75,7 +75,7 @@ def gather(app: Celery, options: WorkerOptions) -> WorkerFacts:
         processes=options.processes or settings.process_count(),
         threads=options.threads or worker.threads,
         queues=tuple(options.queues) or tuple(conf.task_queues or ()) or (conf.task_default_queue,),
-        loglevel=options.loglevel or settings.logging.level,
+        loglevel=(options.loglevel or settings.logging.level).upper(),
         max_tasks=max_tasks or None,
         min_age=0.0 if explicit else worker.min_shard_age.total_seconds(),
         max_memory=options.max_memory_per_shard or worker.max_memory_per_shard,
