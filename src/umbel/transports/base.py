@@ -374,6 +374,13 @@ class Inspection(Protocol):
         """Return where a message is, or None."""
         ...
 
+    def held(self, consumer: str) -> Sequence[Found]:
+        """Return the messages that a consumer has claimed and not settled, in no particular order.
+
+        Nothing for an unknown consumer. Race: it says what was true at one moment.
+        """
+        ...
+
     def cancel(self, task_id: str) -> bool:
         """Remove a message that waits (ready, delayed, parked); False when there is none."""
         ...

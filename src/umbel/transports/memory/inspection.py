@@ -32,6 +32,15 @@ class InspectionPart(QueuesPart):
             newest = max(letters, key=lambda letter: (letter.died_at, int(letter.id)), default=None)
             return Found(newest.queue, "dead", newest.envelope) if newest else None
 
+    def held(self, consumer: str) -> Sequence[Found]:
+        """Return the messages that a consumer has claimed and not settled."""
+        with self._state.lock:
+            return [
+                Found(message.queue.name, "claimed", message.envelope, consumer)
+                for message in self._state.messages.values()
+                if message.owner == consumer and message.state is MessageState.CLAIMED
+            ]
+
     def cancel(self, task_id: str) -> bool:
         """Remove a message that waits; False when there is none."""
         with self._state.lock:

@@ -50,6 +50,12 @@ class InspectionPart(Core):
             return Found(row[0], "ready" if due else STATES[row[1]], envelope, row[2])
         return Found(dead[0], "dead", Envelope(*dead[1:])) if dead else None
 
+    def held(self, consumer: str) -> Sequence[Found]:
+        """Return the messages that a consumer has claimed and not settled."""
+        with self._db.read() as connection:
+            rows = connection.execute(INSPECTION.held, (consumer,)).fetchall()
+        return [Found(row[0], STATES[CLAIMED], Envelope(*row[2:]), row[1]) for row in rows]
+
     def cancel(self, task_id: str) -> bool:
         """Remove a message that waits; False when there is none."""
         with self._db.write() as connection:

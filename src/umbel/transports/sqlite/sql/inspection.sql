@@ -42,6 +42,17 @@ WHERE m.task_hash = ? AND e.task_id = ?
 ORDER BY m.id DESC
 LIMIT 1
 
+-- name: held
+SELECT
+    q.name, c.id,
+    e.task_id, e.task, e.head, e.body, m.priority, m.visible_at, e.expires_at, m.group_key,
+    e.dedup, e.replay, e.correlation_id, e.signature, e.key_id, m.layout
+FROM consumers AS c
+CROSS JOIN messages AS m INDEXED BY messages_claimed ON m.owner = c.seq AND m.state = 2
+CROSS JOIN envelopes AS e ON e.id = m.id
+JOIN queues AS q ON q.id = m.queue
+WHERE c.id = ?
+
 -- name: find_dead
 SELECT
     queue,
