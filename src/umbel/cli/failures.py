@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from umbel.cli.exits import Exit, exit_of
+from umbel.cli.rendering.words import one_line
 from umbel.cli.session import Session
 from umbel.errors import UmbelError, describe
 
@@ -68,7 +69,7 @@ def _write(contract: dict[str, Any], session: Session) -> None:
     label, hint_label = "error:", "hint:"
     if session.colours(sys.stderr):
         label, hint_label = click.style(label, fg="red", bold=True), click.style(hint_label, fg="cyan")
-    message = " ".join(str(contract["message"]).split()) or "no message"
+    message = one_line(str(contract["message"])) or "no message"
     click.echo(f"{label} {contract['error_code']}: {message}", err=True, color=True)
     if contract["hint"]:
-        click.echo(f"{hint_label} {contract['hint']}", err=True, color=True)
+        click.echo(f"{hint_label} {one_line(str(contract['hint']))}", err=True, color=True)

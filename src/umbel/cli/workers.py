@@ -56,7 +56,10 @@ def list_command(session: Session) -> None:
 @workers.command()
 @click.pass_obj
 def running(session: Session) -> None:
-    """List the tasks whose bodies run now, the longest first."""
+    """List the tasks whose bodies run now, the longest first.
+
+    LEFT is the time until the task's hard limit, which ends it.
+    """
     from umbel.cli.rendering.output import Output
     from umbel.control.workers import list_workers
 
@@ -119,8 +122,8 @@ def _running_table(tasks: list[RunningTask]) -> Grid:
         Column("TASK ID"),
         Column("TASK", soft=True),
         Column("WORKER", soft=True),
-        Column("RUNS FOR", right=True),
-        Column("TIME LEFT", right=True),
+        Column("FOR", right=True),
+        Column("LEFT", right=True),
     ]
     rows = [
         (

@@ -237,8 +237,8 @@ def _ago(now: Timestamp, age: timedelta | None) -> Timestamp | None:
 def _missing(ids: Sequence[str]) -> NotFoundError:
     names = ", ".join(ids)
     return NotFoundError(
-        f"no such dead letter, or not one that matches: {names}",
-        hint="umbel deadletters list shows the ids",
+        f"no dead letter {names}" if len(ids) == 1 else f"no dead letters {names}",
+        hint="umbel deadletters list shows the ids; a filter must match what is named",
         ids=list(ids),
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from rich.text import Text
 
@@ -39,7 +39,7 @@ def _row(letter: Letter, *, roomy: bool) -> list[str | Text]:
     ]
     if roomy:
         cells.insert(2, letter.queue)
-        cells.append(" ".join(letter.message.split()) or "-")
+        cells.append(letter.message or "-")
     return cells
 
 
@@ -55,7 +55,7 @@ def letter_lines(detail: LetterDetail) -> list[tuple[str, str]]:
         ("Error", f"{letter.error_code}: {letter.message}" if letter.error_code else letter.message),
         ("Hint", str(detail.error.get("hint") or "")),
         ("Details", _compact(detail.error.get("details"))),
-        ("Deliveries", f"{letter.deliveries}, of which {letter.crashes} ended in a crash"),
+        ("Deliveries", f"{letter.deliveries}{_crashes(letter)}"),
         ("Replays", str(letter.replay) if letter.replay else ""),
         ("Priority", str(detail.priority)),
         ("Size", size(detail.size)),
@@ -64,8 +64,20 @@ def letter_lines(detail: LetterDetail) -> list[tuple[str, str]]:
         ("Kwargs", _compact(payload.kwargs)),
         ("Unreadable", payload.problem or ""),
         ("Body", payload.raw or ""),
-        ("Headers", _compact(payload.headers)),
+        ("Headers", ", ".join(_other_headers(detail))),
     ]
+
+
+def _crashes(letter: Letter) -> str:
+    return f", and {letter.crashes} of them ended in a crash" if letter.crashes else ""
+
+
+def _other_headers(detail: LetterDetail) -> Iterator[str]:
+    """Give the headers that say something which does not stand on another line."""
+    shown = (detail.letter.task, detail.letter.task_id)
+    for name, value in detail.payload.headers.items():
+        if value not in (None, "", [], {}, False, *shown) and name not in ("argsrepr", "kwargsrepr"):
+            yield f"{name}: {value if isinstance(value, str) else _compact(value) or value}"
 
 
 def _compact(value: object) -> str:

@@ -15,6 +15,7 @@ from rich.text import Text
 from umbel.cli.failures import declined
 from umbel.cli.rendering.documents import as_json
 from umbel.cli.rendering.tables import Grid
+from umbel.cli.rendering.words import harmless
 from umbel.cli.session import Session
 
 __all__ = ["Output"]
@@ -51,8 +52,8 @@ class Output:
     def show(self, content: Grid | Text) -> None:
         """Print to stdout: a table is fitted to a terminal, and nothing is cut or coloured in a pipe."""
         if sys.stdout.isatty():
-            shown = content.fitted() if isinstance(content, Grid) else content
-            self._console(sys.stdout).print(shown, soft_wrap=isinstance(content, Text))
+            shown = content.fitted(self.width) if isinstance(content, Grid) else content
+            self._console(sys.stdout).print(shown, soft_wrap=True)
             return
         _write("\n".join(content.lines()) if isinstance(content, Grid) else content.plain)
 
@@ -112,7 +113,8 @@ class Output:
         colour = self._session.colours(sys.stdout)
         for label, value in shown:
             head = f"{label:<{wide}}"
-            click.echo(f"{click.style(head, bold=True) if colour else head}  {value}", color=True)
+            text = harmless(value).replace("\n", "\n" + " " * (wide + 2))
+            click.echo(f"{click.style(head, bold=True) if colour else head}  {text}", color=True)
 
     def _console(self, stream: IO[str]) -> Console:
         return _Console(

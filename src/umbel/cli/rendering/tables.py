@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
+
+from umbel.cli.rendering.words import one_line
 
 __all__ = ["Cell", "Column", "Grid", "count"]
 
 Cell = str | Text
+_GAP = "  "
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +34,6 @@ class Column:
         """How the cells are aligned."""
         return "right" if self.right else "left"
 
-    def width(self, cells: Iterable[Cell]) -> int:
-        """Return the narrowest width."""
-        widest = max((len(cell) for cell in (self.title, *cells)), default=0)
-        return min(self.least, widest) if self.soft else widest
-
 
 @dataclass(frozen=True, slots=True)
 class Grid:
@@ -43,25 +42,47 @@ class Grid:
     columns: Sequence[Column]
     rows: Sequence[Sequence[Cell]]
 
-    def fitted(self) -> Table:
-        """Build what a terminal shows: in colours, no wider than it."""
-        grid = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold", show_edge=False)
-        for number, column in enumerate(self.columns):
-            narrowest = column.width(row[number] for row in self.rows)
-            grid.add_column(
-                column.title, justify=column.justify, no_wrap=True, overflow="ellipsis", min_width=narrowest
-            )
+    def fitted(self, width: int) -> Table:
+        """Build what a terminal of this width shows, in colours; below the least widths it is wider."""
+        widths = self._fit(width)
+        grid = Table(box=None, padding=(0, len(_GAP), 0, 0), pad_edge=False, header_style="bold", show_edge=False)
+        grid.width = sum(widths) + len(_GAP) * (len(widths) - 1)
+        for column, wide in zip(self.columns, widths, strict=True):
+            grid.add_column(column.title, justify=column.justify, no_wrap=True, overflow="ellipsis", width=wide)
         for row in self.rows:
-            grid.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in row))
+            grid.add_row(*(Text(one_line(cell)) if isinstance(cell, str) else cell for cell in row))
         return grid
 
     def lines(self) -> Iterator[str]:
         """Give the lines of a pipe or a file: aligned, never cut, quick for many thousand rows."""
-        texts = [[column.title for column in self.columns], *([str(cell) for cell in row] for row in self.rows)]
-        widths = [max(map(len, cells)) for cells in zip(*texts, strict=True)]
-        for row in texts:
+        widths = self._widths()
+        for row in self._texts():
             cells = zip(row, self.columns, widths, strict=True)
-            yield "  ".join(cell.rjust(w) if column.right else cell.ljust(w) for cell, column, w in cells).rstrip()
+            yield _GAP.join(_padded(cell, wide, right=column.right) for cell, column, wide in cells).rstrip()
+
+    def _texts(self) -> Iterator[list[str]]:
+        yield [column.title for column in self.columns]
+        for row in self.rows:
+            yield [one_line(str(cell)) for cell in row]
+
+    def _widths(self) -> list[int]:
+        return [max(map(cell_len, cells)) for cells in zip(*self._texts(), strict=True)]
+
+    def _fit(self, width: int) -> list[int]:
+        """Take from the widest soft column, again and again, until all fits or nothing more can be taken."""
+        widths = self._widths()
+        excess = sum(widths) + len(_GAP) * (len(widths) - 1) - width
+        for _ in range(excess):
+            soft = [at for at, column in enumerate(self.columns) if column.soft and widths[at] > column.least]
+            if not soft:
+                break
+            widths[max(soft, key=widths.__getitem__)] -= 1
+        return widths
+
+
+def _padded(text: str, width: int, *, right: bool) -> str:
+    blanks = " " * (width - cell_len(text))
+    return blanks + text if right else text + blanks
 
 
 def count(number: int, *, style: str = "") -> Text:
