@@ -12,6 +12,7 @@ from pathlib import Path
 
 from cli_reference import cli_page
 from umbel import errors, events
+from umbel.config.reference import page as configuration_page
 from umbel.errors import UmbelError
 from umbel.events import Event
 
@@ -104,6 +105,7 @@ def _row(cells: list[str]) -> str:
 
 PAGES: dict[Path, Callable[[], str]] = {
     REFERENCE / "cli.md": cli_page,
+    REFERENCE / "configuration.md": configuration_page,
     REFERENCE / "errors.md": errors_page,
     REFERENCE / "events.md": events_page,
 }

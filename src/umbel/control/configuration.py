@@ -178,12 +178,12 @@ def _holds_secret(configuration: Configuration) -> bool:
 
 
 def _start(path: Path, text: str) -> StarterFile:
+    if path.exists():
+        return StarterFile(path, created=False)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("x", encoding="utf-8") as file:
             file.write(text)
-    except FileExistsError:
-        return StarterFile(path, created=False)
     except OSError as problem:
         raise StorageUnwritableError(
             f"{path}: expected to write a new file, but {str(problem.strerror).lower()}",
