@@ -56,6 +56,6 @@ def traced() -> Callable[..., Context]:
     """A request as the tracer has it while it ends a task."""
 
     def make(task_id: str = "t1", **fields: Any) -> Context:
-        return Context({"id": task_id, "task": "shop.charge", "children": [], **fields})
+        return Context({"id": task_id, "task": "shop.charge", **fields})
 
     return make

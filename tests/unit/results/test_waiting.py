@@ -69,7 +69,7 @@ def test_a_callers_interval_bounds_the_pause(clock):
 def test_a_timeout_is_kept_to_and_no_look_is_skipped_before_it(clock):
     began = clock.now()
     looks = Looks()
-    with pytest.raises(ResultTimeoutError, match="timed out after 0.2 s"):
+    with pytest.raises(ResultTimeoutError, match=r"timed out after 0\.2 s"):
         list(wait_for_any(["a"], looks, pace=Pace(clock, timeout=0.2, longest=None)))
 
     assert clock.now() - began == pytest.approx(0.2, abs=1e-3)

@@ -105,9 +105,7 @@ def test_an_unknown_chord_has_no_progress(chords):
     assert chords.structure("nobody") is None
 
 
-def test_every_part_prolongs_the_chords_life_and_an_expired_chord_goes_with_its_parts(
-    results, chords, clock, database
-):
+def test_every_part_prolongs_the_chords_life_and_an_expired_chord_goes_with_its_parts(results, chords, clock, database):
     chords.open("g", None, clock.now() + 10, afresh=True)
     clock.advance(9)
     results.write([], [part("a", expires_at=clock.now() + 10)])
@@ -124,7 +122,9 @@ def test_every_part_prolongs_the_chords_life_and_an_expired_chord_goes_with_its_
 def test_a_result_and_its_part_are_stored_together_or_not_at_all(results, chords, database):
     chords.resize("g", 1, None)
     with database.write() as connection:
-        connection.execute("CREATE TRIGGER no BEFORE INSERT ON umbel_chord_members BEGIN SELECT RAISE(ABORT, 'no'); END")
+        connection.execute(
+            "CREATE TRIGGER no BEFORE INSERT ON umbel_chord_members BEGIN SELECT RAISE(ABORT, 'no'); END"
+        )
     from umbel.errors import StorageError
     from umbel.results.records import ResultRow
 
