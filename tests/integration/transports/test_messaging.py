@@ -93,9 +93,14 @@ def test_a_batch_is_published_in_order(connection, store):
 
 def test_an_aborted_batch_stores_nothing(connection, store):
     producer = connection.Producer()
-    with pytest.raises(LookupError), producer.batch(100):
-        producer.publish("lost", routing_key="bulk")
-        raise LookupError
+
+    def publish_and_fail():
+        with producer.batch(100):
+            producer.publish("lost", routing_key="bulk")
+            raise LookupError
+
+    with pytest.raises(LookupError):
+        publish_and_fail()
     assert store.size("bulk") == 0
 
 
@@ -271,7 +276,11 @@ def test_messages_that_celery_never_made_come_back_as_they_were(connection):
         body, routing_key="foreign", headers=headers, content_type="application/x-thing", content_encoding="binary"
     )
     message = queue.get()
-    assert (bytes(message.body), message.content_type, message.content_encoding) == (body, "application/x-thing", "binary")
+    assert (bytes(message.body), message.content_type, message.content_encoding) == (
+        body,
+        "application/x-thing",
+        "binary",
+    )
     assert message.headers == headers
     message.ack()
 

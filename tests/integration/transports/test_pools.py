@@ -63,7 +63,7 @@ def test_a_solo_worker_answers_between_tasks_and_keeps_its_mailbox_during_a_long
 ):
     worker = start_worker()
     plain.hold.delay("long", 2.0)
-    eventually(lambda: effects(), claim="it runs")
+    eventually(effects, claim="it runs")
     started = time.monotonic()
     assert plain.app.control.inspect(timeout=10, destination=[worker.name]).ping() == {worker.name: {"ok": "pong"}}
     assert time.monotonic() - started < 5

@@ -16,7 +16,7 @@ def test_a_task_of_a_killed_worker_runs_again_elsewhere_within_two_seconds(plain
     first = start_worker(name="w1")
     second = start_worker(name="w2")
     plain.hold.delay("survivor", 60)
-    eventually(lambda: effects(), claim="it runs")
+    eventually(effects, claim="it runs")
     owner = first if int(effects()[0][1]) == first.process.pid else second
     other = second if owner is first else first
     owner.kill()

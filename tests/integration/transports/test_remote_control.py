@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 
-import pytest
 from kombu.common import Broadcast
 
 
@@ -41,7 +40,7 @@ def test_events_reach_a_receiver_in_another_process(plain, start_worker, eventua
 def test_a_running_task_is_shown_and_a_waiting_one_can_be_revoked(plain, start_worker, effects, eventually):
     worker = start_worker("-c", "1", pool="threads")
     plain.hold.delay("busy", 2)
-    eventually(lambda: effects(), claim="it runs")
+    eventually(effects, claim="it runs")
     inspect = plain.app.control.inspect(timeout=5, destination=[worker.name])
     assert [task["args"] for task in inspect.active()[worker.name]] == [["busy", 2]]
     revoked = plain.record.apply_async(("never",), countdown=1)
@@ -53,9 +52,7 @@ def test_a_running_task_is_shown_and_a_waiting_one_can_be_revoked(plain, start_w
 
 def test_rate_limits_and_shutdown_reach_the_worker(plain, start_worker):
     worker = start_worker()
-    reply = plain.app.control.rate_limit(
-        "plainapp.record", "5/m", reply=True, timeout=5, destination=[worker.name]
-    )
+    reply = plain.app.control.rate_limit("plainapp.record", "5/m", reply=True, timeout=5, destination=[worker.name])
     assert reply == [{worker.name: {"ok": "new rate limit set successfully"}}]
     plain.app.control.shutdown(destination=[worker.name])
     assert worker.process.wait(15) == 0
@@ -87,16 +84,19 @@ def test_consuming_from_another_queue_can_be_ordered_and_cancelled(plain, start_
     assert [line[0] for line in effects()] == ["first", "third"]
 
 
-@pytest.mark.parametrize("pool", ["solo"])
-def test_a_broadcast_queue_runs_a_task_on_every_worker(pool, plain, start_worker, effects, eventually, tmp_path):
-    plain.app.conf.task_queues = [Broadcast("everyone")]
-    arguments = ("-Q", "everyone")
-    code = "from kombu.common import Broadcast\nfrom plainapp import app\napp.conf.task_queues = [Broadcast('everyone')]\n"
-    (tmp_path / "broadcasting.py").write_text(code + "from plainapp import *\n")
+BROADCASTING = """
+from kombu.common import Broadcast
+from plainapp import *
+app.conf.task_queues = [Broadcast("everyone")]
+"""
+
+
+def test_a_broadcast_queue_runs_a_task_on_every_worker(plain, start_worker, effects, eventually, tmp_path, environment):
+    (tmp_path / "broadcasting.py").write_text(BROADCASTING)
+    path = f"{tmp_path}:{environment['PYTHONPATH']}"
     for name in ("w1", "w2"):
-        start_worker(
-            *arguments, name=name, pool=pool, application="broadcasting", PYTHONPATH=f"{tmp_path}:{plain.__file__[:-12]}"
-        )
+        start_worker("-Q", "everyone", name=name, application="broadcasting", PYTHONPATH=path)
+    plain.app.conf.task_queues = [Broadcast("everyone")]
     plain.record.apply_async(("all",), exchange="everyone", routing_key="everyone")
     eventually(lambda: len(effects()) == 2, claim="it has run twice")
     assert len({line[1] for line in effects()}) == 2

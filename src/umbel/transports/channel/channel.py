@@ -14,9 +14,10 @@ from umbel.clock import SystemClock
 from umbel.message import Envelope
 from umbel.outcomes import Reason
 from umbel.transports.base import Burial, Claim
+from umbel.transports.channel import deliveries
 from umbel.transports.channel.batches import PublishBatch
 from umbel.transports.channel.claiming import Claimer
-from umbel.transports.channel.deliveries import Delivery, Intake, Message, Subscription, open_message
+from umbel.transports.channel.deliveries import Delivery, Intake, Subscription, open_message
 from umbel.transports.channel.entities import EntityChannel
 from umbel.transports.channel.envelopes import to_envelope
 from umbel.transports.channel.settlement import Settlement
@@ -45,10 +46,11 @@ class Channel(EntityChannel):
     any thread.
     """
 
-    Message = Message
+    Message = deliveries.Message
     QoS = Window
     body_encoding = None
     supports_batch_publish = True
+    closed: bool
 
     def __init__(self, connection: Transport, **options: Any) -> None:  # noqa: ANN401 - kombu's own
         super().__init__(connection, **options)
@@ -83,7 +85,9 @@ class Channel(EntityChannel):
         envelope = to_envelope(message, max_size=self._options.max_message_size, now=_CLOCK.now())
         return envelope, self.destinations(exchange, routing_key, envelope.task)
 
-    def basic_publish(self, message: dict[str, Any], exchange: str = "", routing_key: str = "", **_options: object) -> None:
+    def basic_publish(
+        self, message: dict[str, Any], exchange: str = "", routing_key: str = "", **_options: object
+    ) -> None:
         """Store a message in every queue that it is routed to.
 
         Raises:
@@ -120,7 +124,9 @@ class Channel(EntityChannel):
         window: Window = self.qos
         return window
 
-    def basic_consume(self, queue: str, no_ack: bool, callback: Callable[[Any], Any], consumer_tag: str, **_options: object) -> None:  # noqa: FBT001 - kombu's signature
+    def basic_consume(
+        self, queue: str, no_ack: bool, callback: Callable[[Any], Any], consumer_tag: str, **_options: object
+    ) -> None:
         """Consume from a queue."""
         self._watch.open()
         if self.owns(queue):
@@ -144,7 +150,7 @@ class Channel(EntityChannel):
         """Return whether this channel consumes from the queue."""
         return any(subscription.queue == queue for subscription in self._subscriptions.values())
 
-    def basic_get(self, queue: str, no_ack: bool = False, **_options: object) -> Message | None:  # noqa: FBT001, FBT002 - kombu's signature
+    def basic_get(self, queue: str, no_ack: bool = False, **_options: object) -> deliveries.Message | None:  # noqa: FBT001, FBT002 - kombu's signature
         """Return one message, or None when none waits."""
         self.settle()
         claims = self.store.claim(queue, self.consumer, 1).claims

@@ -99,7 +99,8 @@ def _head(message: Mapping[str, Any], headers: object, properties: Mapping[str, 
         "headers": headers,
         "properties": {key: value for key, value in properties.items() if key not in _TRANSIENT},
     }
-    return _ENCODER.encode(content).encode("utf-8", "surrogatepass")
+    text: str = _ENCODER.encode(content)
+    return text.encode("utf-8", "surrogatepass")
 
 
 def _body(body: object) -> bytes:
@@ -109,7 +110,7 @@ def _body(body: object) -> bytes:
         return body.encode("utf-8", "surrogatepass")
     if isinstance(body, bytearray | memoryview):
         return bytes(body)
-    return b"" if body is None else _ENCODER.encode(body).encode()
+    return b"" if body is None else str(_ENCODER.encode(body)).encode()
 
 
 def _read(head: bytes) -> dict[str, Any]:

@@ -60,9 +60,7 @@ class Settlement:
     @property
     def pending(self) -> int:
         """How many settlements wait."""
-        return (
-            len(self._burials) + len(self._crashes) + len(self._releases) + len(self._parks) + len(self._acks)
-        )
+        return len(self._burials) + len(self._crashes) + len(self._releases) + len(self._parks) + len(self._acks)
 
     @property
     def stuck(self) -> bool:

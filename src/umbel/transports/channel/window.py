@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from kombu.log import get_logger
 
+from umbel.outcomes import Reason
 from umbel.transports.base import Burial
 from umbel.transports.channel.deliveries import Message
-from umbel.outcomes import Reason
 
 if TYPE_CHECKING:
     from umbel.transports.channel.channel import Channel
