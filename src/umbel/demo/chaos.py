@@ -22,14 +22,14 @@ _FREEZE_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Kill:
-    """What died: the shard's name and pid, when (epoch seconds), how many messages it held, and the
-    ids of the tasks whose bodies ran.
+    """What died: the shard's name and pid, when (epoch seconds), the ids of the tasks whose messages it
+    held, and of those whose bodies ran.
     """
 
     shard: str
     pid: int
     at: float
-    held: int
+    held: tuple[str, ...]
     running: tuple[str, ...]
 
 
@@ -58,7 +58,7 @@ def _kill_if_busy(store: Store, info: ConsumerInfo) -> Kill | None:
     if not running:
         os.kill(info.pid, signal.SIGCONT)
         return None
-    held = next((item.claims for item in store.consumers() if item.id == info.id), 0)
+    held = tuple(found.envelope.task_id for found in store.held(info.id))
     os.kill(info.pid, signal.SIGKILL)
     return Kill(shard=info.name, pid=info.pid, at=time.time(), held=held, running=running)
 

@@ -68,8 +68,9 @@ class Course:
         self._run(0, len(blocks), lambda: ingestion(blocks))
         tailnums = warehouse.tailnums()
         self._run(1, len(tailnums), lambda: identification(tailnums, address=address))
-        carriers = warehouse.carriers()
-        pieces = sum(math.ceil(rows / FLIGHTS_PER_TASK) for rows in carriers.values())
+        rows = warehouse.rows_by_carrier_and_month()
+        pieces = sum(math.ceil(count / FLIGHTS_PER_TASK) for count in rows.values())
+        carriers = sorted({carrier for carrier, _ in rows})
         self._run(2, pieces, lambda: analysis(carriers), meanwhile=self._disturb)
         while not self._idle():
             self._tick()
@@ -135,9 +136,10 @@ class Course:
 
     def _tell(self) -> None:
         if self.kill is not None:
+            self._site.ledger.watch(self.kill.held)
             self._site.view.say(
                 f"SIGKILL to shard {self.kill.shard} (pid {self.kill.pid}): "
-                f"{len(self.kill.running)} bodies were running, {self.kill.held} messages were its own"
+                f"{len(self.kill.running)} bodies were running, {len(self.kill.held)} messages were its own"
             )
 
     def _idle(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,8 +15,8 @@ __all__ = ["Counts", "Ledger"]
 class Counts:
     """``tasks`` counts executions that ended well by task name; ``failures`` the others by error.
 
-    ``retries`` counts executions that were not a task's first attempt; ``recovered`` holds the ids of
-    the tasks that ran again after the process which held them had died.
+    ``retries`` counts executions that were not a task's first attempt; ``recovered`` holds those of the
+    watched ids (what a dead process had held) that ran again.
     """
 
     executions: int = 0
@@ -36,7 +37,12 @@ class Ledger:
     def __init__(self, path: Path) -> None:
         self._db = sqlite3.connect(path, timeout=30, check_same_thread=False)
         self._seen = 0
+        self._watched: frozenset[str] = frozenset()
         self.counts = Counts()
+
+    def watch(self, ids: Iterable[str]) -> None:
+        """Count these tasks as recovered when they run again from now on."""
+        self._watched = frozenset(ids)
 
     def update(self) -> Counts:
         """Read the lines that are new, and return the counts."""
@@ -47,7 +53,7 @@ class Ledger:
             counts.executions += 1
             counts.retries += retries > 0
             counts.processes.add(pid)
-            if redelivered:
+            if redelivered and task_id in self._watched:
                 counts.recovered.add(task_id)
             if outcome == "ok":
                 counts.tasks[task.rpartition(".")[2]] += 1
@@ -61,10 +67,11 @@ class Ledger:
         return (last - first) if first is not None else 0.0
 
     def first_recovery_after(self, moment: float) -> float | None:
-        """Return when, in seconds after ``moment``, the first redelivered task ran again."""
-        sql = "SELECT min(started) FROM executions WHERE redelivered AND started >= ?"
-        found = self._db.execute(sql, (moment,)).fetchone()[0]
-        return None if found is None else found - moment
+        """Return how many seconds after ``moment`` the first watched task ran again."""
+        sql = "SELECT task_id, started FROM executions WHERE redelivered AND started >= ? ORDER BY started"
+        again = (started for task_id, started in self._db.execute(sql, (moment,)) if task_id in self._watched)
+        first = next(again, None)
+        return None if first is None else first - moment
 
     def started(self, task: str) -> dict[str, float]:
         """Return when each execution of a task started, by task id."""

@@ -3,9 +3,10 @@
     ingest, of each block ──► count
     identify, of each aircraft ──► count
     analyse, of each carrier ──► aggregate
-       └─ becomes: measure, of each piece ──► total
+       └─ becomes: survey, of each month ──► total
+                      └─ becomes: measure, of each piece ──► total
 
-Every carrier has a group of its own, as a chord within the last chord.
+Every carrier has a group of its own: a chord within the last chord, as its months are within it.
 """
 
 from __future__ import annotations

@@ -88,7 +88,7 @@ def document(report: Report) -> dict[str, Any]:
         "register": {"answered": report.answered, "refused": report.refused},
         "kill": None
         if kill is None
-        else {"shard": kill.shard, "pid": kill.pid, "held": kill.held, "running": list(kill.running)},
+        else {"shard": kill.shard, "pid": kill.pid, "held": len(kill.held), "running": list(kill.running)},
         "recovered": report.recovered,
         "recovered_after": report.recovered_after,
         "dead_letters": report.dead_letters,
@@ -166,7 +166,7 @@ def _recovery(report: Report) -> str:
     if report.kill is None:
         return "no shard was killed"
     after = "never" if report.recovered_after is None else f"after {report.recovered_after:.2f} s"
-    return f"of {grouped(report.kill.held)} that pid {report.kill.pid} held; ran again {after}"
+    return f"of {grouped(len(report.kill.held))} that pid {report.kill.pid} held; ran again {after}"
 
 
 def _questions(questions: Questions) -> str:

@@ -91,7 +91,7 @@ def _collect(options: DemoOptions, view: View, register: Register) -> Evidence:
             answered=ledger.started("status"),
             backlog=course.backlog,
             recovered_after=ledger.first_recovery_after(course.kill.at) if course.kill else None,
-            unfinished=[name for name in (course.kill.running if course.kill else ()) if not ledger.finished(name)],
+            unfinished=[name for name in (course.kill.held if course.kill else ()) if not ledger.finished(name)],
             letters=store.list_dead(DeadLetterFilter()),
             totals=warehouse.totals(),
             measured=warehouse.measurement_tally().rows(),

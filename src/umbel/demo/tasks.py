@@ -28,10 +28,11 @@ __all__ = [
     "ingest",
     "measure",
     "status",
+    "survey",
     "total",
 ]
 
-FLIGHTS_PER_TASK = 8
+FLIGHTS_PER_TASK = 9
 """Small pieces, so that a crash repeats little and the run shows what a task costs."""
 
 _REGISTER_RETRY = Retry(
@@ -53,7 +54,7 @@ def ingest(self: Task, first_row: int, offset: int, size: int) -> int:
     return len(flights)
 
 
-@app.task(bind=True, queue=BULK, ignore_result=True)
+@app.task(bind=True, queue=BULK, ignore_result=True, throws=(PermanentError,))
 def examine(self: Task, row: int) -> None:
     """Say why one suspicious row cannot be counted. It fails alone, and is kept alone as a dead letter."""
     with warehouse.execution(self.request):
@@ -87,20 +88,28 @@ def count(self: Task, parts: Sequence[int]) -> int:
 
 @app.task(bind=True, queue=CRITICAL)
 def analyse(self: Task, carrier: str) -> object:
-    """Become the carrier's group of measurements, with its total as the chord's body."""
+    """Become the carrier's group: one survey per month, with the carrier's total as the chord's body."""
     with warehouse.execution(self.request):
-        rows = warehouse.rows_of_carrier(carrier)
-        pieces = [rows[start : start + FLIGHTS_PER_TASK] for start in range(0, len(rows), FLIGHTS_PER_TASK)]
-    return self.replace(chord([measure.s(carrier, piece[0], piece[-1]) for piece in pieces], total.s()))
+        months = warehouse.months(carrier)
+    return self.replace(chord([survey.s(carrier, month) for month in months], total.s()))
 
 
 @app.task(bind=True, queue=BULK)
-def measure(self: Task, carrier: str, first: int, last: int) -> list[TallyRow]:
+def survey(self: Task, carrier: str, month: int) -> object:
+    """Become the measurements of one month. Nobody plans for long: a slot that plans does nothing else."""
+    with warehouse.execution(self.request):
+        rows = warehouse.rows_of_month(carrier, month)
+        pieces = [rows[start : start + FLIGHTS_PER_TASK] for start in range(0, len(rows), FLIGHTS_PER_TASK)]
+    return self.replace(chord([measure.s(carrier, month, piece[0], piece[-1]) for piece in pieces], total.s()))
+
+
+@app.task(bind=True, queue=BULK)
+def measure(self: Task, carrier: str, month: int, first: int, last: int) -> list[TallyRow]:
     """Tally the delays of one piece of a carrier's flights."""
     with warehouse.execution(self.request) as effects:
         tally = Tally()
-        flights = warehouse.countable(carrier, first, last)
-        for month, origin, dest, dep_delay, arr_delay in flights:
+        flights = warehouse.countable(carrier, month, first, last)
+        for origin, dest, dep_delay, arr_delay in flights:
             tally.add(month=month, origin=origin, dest=dest, dep_delay=dep_delay, arr_delay=arr_delay)
         effects.measurement(carrier, first, len(flights), tally)
     return tally.rows()
@@ -108,7 +117,7 @@ def measure(self: Task, carrier: str, first: int, last: int) -> list[TallyRow]:
 
 @app.task(bind=True, queue=CRITICAL)
 def total(self: Task, parts: Sequence[Sequence[TallyRow]]) -> list[TallyRow]:
-    """Add up one carrier."""
+    """Add up one month, or one carrier."""
     with warehouse.execution(self.request):
         return _sum(parts).rows()
 
@@ -130,9 +139,12 @@ def status(self: Task, carrier: str) -> int:
 
 
 def _examine_each(rows: Iterable[int]) -> None:
-    """Publish one examination per row. The ids name the rows: a repeat is the same task again."""
-    for row in rows:
-        examine.apply_async((row,), task_id=f"row-{row}")
+    """Publish one examination per row, all in one transaction. The ids name the rows: a repeat is the same
+    task again.
+    """
+    with app.producer_or_acquire() as producer, producer.batch():
+        for row in rows:
+            examine.apply_async((row,), task_id=f"row-{row}", producer=producer)
 
 
 def _sum(parts: Iterable[Sequence[TallyRow]]) -> Tally:

@@ -25,7 +25,7 @@ class Evidence:
     """What one run left behind.
 
     ``asked`` and ``answered`` are the moments (epoch seconds) at which critical questions were asked and
-    their bodies began, by task id. ``unfinished`` are tasks that ran in the killed shard and never ended
+    their bodies began, by task id. ``unfinished`` are tasks that the killed shard held and that never ended
     anywhere. ``totals`` came through the chords, ``measured`` is the sum of what the pieces stored.
     """
 
@@ -113,11 +113,11 @@ def _recovered(evidence: Evidence) -> Check:
     claim = "what the killed shard held ran again"
     if evidence.kill is None:
         return Check(claim, holds=False, detail="the run was over before a shard was busy: ask for more flights")
-    holds = bool(evidence.counts.recovered) and not evidence.unfinished
-    detail = f"{grouped(len(evidence.counts.recovered))} tasks"
+    held, again = len(evidence.kill.held), len(evidence.counts.recovered)
+    detail = f"{grouped(again)} of {grouped(held)} tasks"
     if evidence.unfinished:
         detail += f"; never ended: {', '.join(evidence.unfinished)}"
-    return Check(claim, holds, detail)
+    return Check(claim, again == held > 0 and not evidence.unfinished, detail)
 
 
 def _questions(evidence: Evidence) -> Questions:

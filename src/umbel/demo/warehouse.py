@@ -32,7 +32,7 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS flights (
     row INTEGER PRIMARY KEY, carrier TEXT, month INTEGER, origin TEXT, dest TEXT,
     tailnum TEXT, dep_delay INTEGER, arr_delay INTEGER);
-CREATE INDEX IF NOT EXISTS flights_by_carrier ON flights (carrier, row);
+CREATE INDEX IF NOT EXISTS flights_by_carrier ON flights (carrier, month, row);
 CREATE INDEX IF NOT EXISTS flights_by_tailnum ON flights (tailnum, row);
 CREATE TABLE IF NOT EXISTS aircraft (tailnum TEXT PRIMARY KEY, model TEXT) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS measurements (
@@ -136,20 +136,26 @@ class Warehouse:
             AND carrier NOT IN {FLEET_NUMBERS}"""  # noqa: S608 - constants
         return [row for (row,) in self.connection.execute(sql, (tailnum,))]
 
-    def carriers(self) -> dict[str, int]:
-        """Return the carriers with the numbers of their rows, the largest first."""
-        sql = "SELECT carrier, count(*) FROM flights GROUP BY carrier ORDER BY 2 DESC"
-        return dict(self.connection.execute(sql).fetchall())
+    def rows_by_carrier_and_month(self) -> dict[tuple[str, int], int]:
+        """Return how many rows each carrier has in each month."""
+        sql = "SELECT carrier, month, count(*) FROM flights GROUP BY carrier, month"
+        return {(carrier, month): count for carrier, month, count in self.connection.execute(sql)}
 
-    def rows_of_carrier(self, carrier: str) -> list[int]:
-        """Return the rows of one carrier, in order."""
-        found = self.connection.execute("SELECT row FROM flights WHERE carrier = ? ORDER BY row", (carrier,))
-        return [row for (row,) in found]
+    def months(self, carrier: str) -> list[int]:
+        """Return the months in which a carrier flew."""
+        found = self.connection.execute("SELECT DISTINCT month FROM flights WHERE carrier = ?", (carrier,))
+        return [month for (month,) in found]
 
-    def countable(self, carrier: str, first: int, last: int) -> list[tuple[int, str, str, int, int]]:
-        """Return (month, origin, dest, dep_delay, arr_delay) of the carrier's clean flights in rows first..last."""
-        sql = f"SELECT month, origin, dest, dep_delay, arr_delay {_COUNTABLE} AND carrier = ? AND row BETWEEN ? AND ?"
-        return self.connection.execute(sql, (carrier, first, last)).fetchall()
+    def rows_of_month(self, carrier: str, month: int) -> list[int]:
+        """Return the rows of one carrier in one month, in order."""
+        sql = "SELECT row FROM flights WHERE carrier = ? AND month = ? ORDER BY row"
+        return [row for (row,) in self.connection.execute(sql, (carrier, month))]
+
+    def countable(self, carrier: str, month: int, first: int, last: int) -> list[tuple[str, str, int, int]]:
+        """Return (origin, dest, dep_delay, arr_delay) of a carrier's clean flights of a month in rows first..last."""
+        sql = f"""SELECT origin, dest, dep_delay, arr_delay {_COUNTABLE}
+            AND carrier = ? AND month = ? AND row BETWEEN ? AND ?"""
+        return self.connection.execute(sql, (carrier, month, first, last)).fetchall()
 
     def measured(self, carrier: str) -> int:
         """Return how many flights of the carrier are measured so far."""

@@ -68,7 +68,7 @@ def test_a_busy_shard_dies_and_what_it_ran_and_held_is_known(store, shard):
     assert kill is not None
     assert kill.pid == process.pid
     assert kill.running == ("task-0",)
-    assert kill.held == 5
+    assert sorted(kill.held) == [f"task-{number}" for number in range(5)]
     assert abs(kill.at - time.time()) < 5
 
 

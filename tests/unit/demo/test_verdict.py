@@ -28,7 +28,7 @@ def letter(task_id="row-2", code="FLIGHT_CANCELLED"):
 
 RIGHT = Evidence(
     counts=Counts(executions=5, tasks=Counter(measure=1), recovered={"x"}, processes={1, 2}),
-    kill=Kill("shard", 1, 10.0, 3, ("x",)),
+    kill=Kill("shard", 1, 10.0, ("x",), ("x",)),
     chaos=True,
     seconds=2.0,
     asked={"a": 1.0, "b": 2.0},
@@ -54,9 +54,10 @@ WRONG = {
     "the same letter twice": {"letters": [letter(), letter()]},
     "another reason": {"letters": [letter(code="FLIGHT_DIVERTED")]},
     "the worker crashed": {"exit_code": 1},
+    "one task of the dead shard did not run again": {"kill": Kill("shard", 1, 10.0, ("x", "y"), ("x",))},
     "nothing recovered": {"counts": Counts(executions=5, tasks=Counter(measure=1))},
     "no shard died": {"kill": None},
-    "a body that ran in the dead shard never ended": {"unfinished": ["x"]},
+    "a task of the dead shard never ended": {"unfinished": ["x"]},
 }
 
 

@@ -43,6 +43,7 @@ def one_flight():
 
 
 def test_a_task_that_runs_twice_counts_once_and_both_runs_are_in_the_ledger(warehouse, ledger):
+    ledger.watch({"one"})
     for redelivered in (False, True):
         with warehouse.execution(request(redelivered=redelivered)) as effects:
             effects.measurement("UA", 0, 1, one_flight())
@@ -90,8 +91,9 @@ def test_only_clean_flights_are_countable(warehouse):
         effects.stage(rows)
         effects.aircraft("N1", "BOEING")
         effects.aircraft("N-UNKNOWN", None)
-    assert warehouse.countable("UA", 0, 9) == [(1, "JFK", "MIA", 1, 2)]
-    assert warehouse.countable("AA", 0, 9) == [(1, "JFK", "MIA", 1, 2)]
+    assert warehouse.countable("UA", 1, 0, 9) == [("JFK", "MIA", 1, 2)]
+    assert warehouse.countable("AA", 1, 0, 9) == [("JFK", "MIA", 1, 2)]
+    assert warehouse.countable("UA", 2, 0, 9) == []
     assert warehouse.tailnums() == ["N-UNKNOWN", "N1"]
     assert warehouse.rows_of_aircraft("N-UNKNOWN") == [3]
 
