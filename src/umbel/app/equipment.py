@@ -46,8 +46,21 @@ def equip(app: celery.Celery, settings: Settings) -> None:
 def equip_task(app: celery.Celery, task: Any) -> None:  # noqa: ANN401 - any Celery task
     """Give one registered task Umbel's behaviour; doing it twice changes nothing."""
     repair(task)
+    _fit_soft_limit(app, task)
     rule = declared_of(task).retry or Retry()
     wrap_body(task, rule.filled(_default_rule(app.settings)))
+
+
+def _fit_soft_limit(app: celery.Celery, task: Any) -> None:  # noqa: ANN401 - any Celery task
+    """Let a task declare a short ``time_limit`` alone: the default soft limit then shrinks in proportion.
+
+    Celery would refuse each of its calls, because the default soft limit is longer than the hard one.
+    """
+    soft, hard = app.conf.task_soft_time_limit, app.conf.task_time_limit
+    if not (soft and task.time_limit and task.soft_time_limit == soft > task.time_limit):
+        return
+    share = soft / hard if hard and hard > soft else 1.0
+    type(task).soft_time_limit = task.time_limit * share
 
 
 def _default_rule(settings: Settings) -> Retry:

@@ -35,9 +35,12 @@ def record_failure(task: Any, request: Any, error: BaseException, *, store_resul
     Raises:
         Exception: the result backend or the broker failed; nothing may be acknowledged then.
     """
-    info = _raised(error)
     identify_errbacks(request)
-    task.backend.mark_as_failure(request.id, error, info.traceback, request=request, store_result=store_result)
+    try:
+        raise error
+    except BaseException:  # noqa: BLE001 - raised here because Celery's chords look at the current exception
+        info = ExceptionInfo()
+        task.backend.mark_as_failure(request.id, error, info.traceback, request=request, store_result=store_result)
     task.request_stack.push(request)
     try:
         _notify(task, request, error, info)
@@ -60,13 +63,6 @@ def _notify(task: Any, request: Any, error: BaseException, info: ExceptionInfo) 
         traceback=error.__traceback__,
         einfo=info,
     )
-
-
-def _raised(error: BaseException) -> ExceptionInfo:
-    try:
-        raise error
-    except BaseException:  # noqa: BLE001 - raised only to have a traceback
-        return ExceptionInfo()
 
 
 def _observe(sender: Any = None, exception: BaseException | None = None, einfo: Any = None, **_: Any) -> None:  # noqa: ANN401 - a signal's

@@ -93,7 +93,10 @@ class Request(CeleryRequest):  # type: ignore[misc]  # celery is untyped
             error, return_ok = unwrapped(exc_info), True
         self._judge(exc_info, error)
         early = self.acknowledged
-        super().on_failure(exc_info, send_failed_event, return_ok)
+        try:
+            raise error
+        except BaseException:  # noqa: BLE001 - raised here because Celery's chords look at the current exception
+            super().on_failure(exc_info, send_failed_event, return_ok)
         self._bury_early(early)
 
     def on_timeout(self, soft: bool, timeout: float) -> None:  # noqa: FBT001 - Celery's signature
@@ -101,10 +104,14 @@ class Request(CeleryRequest):  # type: ignore[misc]  # celery is untyped
         if soft or not self._is_ours() or state.should_terminate:
             super().on_timeout(soft, timeout)
             return
-        self._condemn(failure_of(TimeLimitExceeded(timeout)))
+        error = TimeLimitExceeded(timeout)
+        self._condemn(failure_of(error))
         identify_errbacks(self.context)
         early = self.acknowledged
-        super().on_timeout(soft, timeout)
+        try:
+            raise error
+        except TimeLimitExceeded:  # raised here because Celery's chords look at the current exception
+            super().on_timeout(soft, timeout)
         self._bury_early(early)
 
     @property
