@@ -125,7 +125,12 @@ class Channel(EntityChannel):
         return window
 
     def basic_consume(
-        self, queue: str, no_ack: bool, callback: Callable[[Any], Any], consumer_tag: str, **_options: object
+        self,
+        queue: str,
+        no_ack: bool,  # noqa: FBT001 - kombu's signature
+        callback: Callable[[Any], Any],
+        consumer_tag: str,
+        **_options: object,
     ) -> None:
         """Consume from a queue."""
         self._watch.open()
