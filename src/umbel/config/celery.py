@@ -11,9 +11,9 @@ from datetime import timedelta
 from typing import Any
 
 from umbel.config.connections import full_url, is_redis
-from umbel.config.section import Table
 from umbel.config.sections import BrokerSettings
 from umbel.config.settings import Settings
+from umbel.config.table import Table
 from umbel.config.urls import Url
 
 __all__ = ["SAFE_DEFAULTS", "speaks_umbel", "translate"]

@@ -19,7 +19,7 @@ from umbel.config.layers import Layer
 from umbel.config.problems import Problem
 from umbel.config.settings import DEVELOPMENT, Settings
 from umbel.config.toml_lines import Path
-from umbel.config.urls import Url
+from umbel.config.urls import Url, hide
 from umbel.config.written import human
 from umbel.errors import ConfigurationError, ConflictError, UnsupportedError
 
@@ -53,7 +53,7 @@ def _environment(settings: Settings, layer: Layer, environment: str) -> Iterator
         path = ("app", "environment")
         expected = f'"{environment}", as APP_ENV says'
         yield _problem(
-            layer, path, expected, f'"{said}"', f"set APP_ENV={said}, or remove app.environment", ConflictError
+            layer, path, expected, human(said), f"set APP_ENV={hide(said)}, or remove app.environment", ConflictError
         )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Never
 
 from umbel.config.layers import BUILT_IN, Kind, Origin
+from umbel.config.urls import hide
 from umbel.errors import ConfigurationError
 
 __all__ = ["Problem", "fail", "found"]
@@ -61,7 +62,7 @@ def fail(problems: Sequence[Problem]) -> Never:
 
 
 def found(value: Any) -> str:  # noqa: ANN401 - whatever a source holds
-    """Describe a value that was not expected, with its type, shortened."""
+    """Describe a value that was not expected, with its type, shortened, without the passwords of URLs."""
     if isinstance(value, dict):
         return "a table" if value else "an empty table"
     if isinstance(value, (list, tuple)):
@@ -70,7 +71,7 @@ def found(value: Any) -> str:  # noqa: ANN401 - whatever a source holds
 
 
 def _written(value: object) -> str:
-    return repr(_short(value)) if isinstance(value, str) else _short(str(value)).lower()
+    return repr(_short(hide(value))) if isinstance(value, str) else _short(str(value)).lower()
 
 
 def _short(text: str) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, PlainSerializer
 
-from umbel.config.section import Section, Table
+from umbel.config.section import Section
 from umbel.config.sections import (
     AppSettings,
     BrokerSettings,
@@ -20,11 +20,14 @@ from umbel.config.sections import (
     TaskSettings,
     WorkerSettings,
 )
+from umbel.config.table import Table, without_secrets
 
 __all__ = ["DEVELOPMENT", "Settings"]
 
 DEVELOPMENT = "development"
 """The environment in which a broker may have no password."""
+
+_MASKED = PlainSerializer(without_secrets, when_used="json")
 
 
 class Settings(Section):
@@ -42,7 +45,7 @@ class Settings(Section):
     worker: WorkerSettings = WorkerSettings()
     deadletters: DeadLetterSettings = DeadLetterSettings()
     logging: LoggingSettings = LoggingSettings()
-    celery: Annotated[RawSettings, AfterValidator(Table.freeze)] = Field(default_factory=Table)
+    celery: Annotated[RawSettings, AfterValidator(Table.freeze), _MASKED] = Field(default_factory=Table)
     """Celery's own settings by their lowercase names, passed on as they are."""
 
     @property

@@ -13,7 +13,8 @@ from pydantic import SecretStr
 from umbel.config.durations import format_duration
 from umbel.config.section import NOTHING
 from umbel.config.sizes import Bytes, format_size
-from umbel.config.urls import hide, is_secret_name
+from umbel.config.table import without_secrets
+from umbel.config.urls import hide
 
 __all__ = ["HIDDEN", "human"]
 
@@ -64,14 +65,11 @@ def _(value: str | Path) -> str:
 
 @human.register
 def _(value: dict) -> str:  # type: ignore[type-arg]
-    return "{" + ", ".join(f"{json.dumps(name)} = {_item(name, item)}" for name, item in value.items()) + "}"
+    shown = without_secrets(value)
+    return "{" + ", ".join(f"{json.dumps(name)} = {human(item)}" for name, item in shown.items()) + "}"
 
 
 @human.register(list)
 @human.register(tuple)
 def _(value: list[Any] | tuple[Any, ...]) -> str:
     return "[" + ", ".join(human(item) for item in value) + "]"
-
-
-def _item(name: str, value: object) -> str:
-    return HIDDEN if is_secret_name(name) and isinstance(value, str) else human(value)

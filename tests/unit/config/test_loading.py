@@ -210,6 +210,8 @@ def test_secrets_show_in_no_form_of_the_settings(project):
             "UMBEL__BROKER__PASSWORD": "geheim",
             "UMBEL__BROKER__URL": "redis://h/1",
             "UMBEL__RESULTS__URL": "redis://:geheim@h/2",
+            "UMBEL__CELERY__BROKER_READ_URL": "amqp://u:geheim@h",
+            "UMBEL__CELERY__REDIS_BACKEND_USE_SSL": '{"password": "geheim"}',
         }
     )
     assert "geheim" not in repr(loaded) + str(loaded) + loaded.model_dump_json()
