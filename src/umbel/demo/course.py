@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from celery.result import AsyncResult
@@ -85,13 +86,21 @@ class Course:
         meanwhile: Callable[[], None] | None = None,
     ) -> None:
         self._stages[number] = replace(self._stages[number], total=total)
-        result = publish()
+        result = self._published(publish)
         while not result.ready():
             self._tick()
             if meanwhile is not None:
                 meanwhile()
         if result.failed():
             raise DemoError(f"stage {self._stages[number].name}: {result.result!r}", hint="worker.log says more")
+
+    def _published(self, publish: Callable[[], AsyncResult]) -> AsyncResult:
+        """Publish in another thread: thousands of messages take a while, and the view goes on."""
+        with ThreadPoolExecutor(max_workers=1) as thread:
+            result = thread.submit(publish)
+            while not result.done():
+                self._tick()
+            return result.result()
 
     def _tick(self) -> None:
         site = self._site

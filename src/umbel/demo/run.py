@@ -93,6 +93,7 @@ def _collect(options: DemoOptions, view: View, register: Register) -> Evidence:
             recovered_after=ledger.first_recovery_after(course.kill.at) if course.kill else None,
             unfinished=[name for name in (course.kill.held if course.kill else ()) if not ledger.finished(name)],
             letters=store.list_dead(DeadLetterFilter()),
+            pieces=warehouse.pieces(),
             totals=warehouse.totals(),
             measured=warehouse.measurement_tally().rows(),
             register_answered=register.answered,

@@ -25,8 +25,9 @@ class Evidence:
     """What one run left behind.
 
     ``asked`` and ``answered`` are the moments (epoch seconds) at which critical questions were asked and
-    their bodies began, by task id. ``unfinished`` are tasks that the killed shard held and that never ended
-    anywhere. ``totals`` came through the chords, ``measured`` is the sum of what the pieces stored.
+    their bodies began, by task id. ``unfinished`` are tasks that the killed shard held and that never
+    ended anywhere. ``pieces`` are the measurements that are stored, however often they ran. ``totals``
+    came through the chords, ``measured`` is the sum of what the pieces stored.
     """
 
     counts: Counts
@@ -39,6 +40,7 @@ class Evidence:
     recovered_after: float | None
     unfinished: Sequence[str]
     letters: Sequence[DeadLetter]
+    pieces: int
     totals: Sequence[TallyRow]
     measured: Sequence[TallyRow]
     register_answered: int
@@ -87,11 +89,10 @@ def _same_totals(evidence: Evidence, reference: Reference) -> Check:
 
 
 def _counted_once(evidence: Evidence) -> Check:
-    pieces = evidence.counts.done("measure")
     return Check(
         "what the chords added up is what the pieces stored",
         list(evidence.measured) == list(evidence.totals),
-        f"{grouped(pieces)} measurements",
+        f"{grouped(evidence.pieces)} pieces, measured {grouped(evidence.counts.done('measure'))} times",
     )
 
 
@@ -101,7 +102,7 @@ def _dirty_rows_kept(evidence: Evidence, reference: Reference) -> Check:
     return Check(
         "every dirty row is one dead letter",
         found == reference.rejected and len(rows) == len(evidence.letters),
-        ", ".join(f"{code} {grouped(count)}" for code, count in found.most_common()) or "none",
+        f"{grouped(sum(reference.rejected.values()))} rows, {grouped(len(evidence.letters))} letters, code by code",
     )
 
 

@@ -163,6 +163,11 @@ class Warehouse:
         count: int = self.connection.execute(sql, (carrier,)).fetchone()[0]
         return count
 
+    def pieces(self) -> int:
+        """Return how many measurements are stored, each piece once however often it ran."""
+        count: int = self.connection.execute("SELECT count(*) FROM measurements").fetchone()[0]
+        return count
+
     def measurement_tally(self) -> Tally:
         """Return the sum over all measurements, whatever the chord's body was given."""
         tally = Tally()

@@ -37,6 +37,7 @@ RIGHT = Evidence(
     recovered_after=0.1,
     unfinished=[],
     letters=[letter()],
+    pieces=1,
     totals=TOTALS,
     measured=TOTALS,
     register_answered=1,

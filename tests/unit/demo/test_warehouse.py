@@ -47,7 +47,7 @@ def test_a_task_that_runs_twice_counts_once_and_both_runs_are_in_the_ledger(ware
     for redelivered in (False, True):
         with warehouse.execution(request(redelivered=redelivered)) as effects:
             effects.measurement("UA", 0, 1, one_flight())
-    assert warehouse.measured("UA") == 1
+    assert warehouse.measured("UA") == warehouse.pieces() == 1
     assert warehouse.measurement_tally().rows() == one_flight().rows()
     counts = ledger.update()
     assert counts.executions == 2
