@@ -294,7 +294,7 @@ class Channel(EntityChannel):
             self.basic_cancel(tag)
         self._give_back(list(self._buffer))
         self.window.restore_unacked_once()
-        if self.settlement.pending and not self.settle():
+        if not self.settle():
             self._membership.owe(self.settlement)
         if self.connection is not None:
             self.connection.close_channel(self)
@@ -304,6 +304,8 @@ class Channel(EntityChannel):
     def _fetch(self) -> None:
         self._fetched_at = time.monotonic()
         if self.settlement.stuck or not self.settle():
+            if self.settlement.lasting_problem is not None:
+                raise self.settlement.lasting_problem
             return
         if not self._subscriptions:
             return

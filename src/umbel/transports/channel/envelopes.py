@@ -204,18 +204,18 @@ def _dedup(headers: Mapping[str, Any], task_id: str, replay: int) -> str | None:
     task that ``replace`` puts in place of itself has the same id one level deeper, so the level is
     part of the identity. An id that somebody chose, and is no UUID, may be meant to be used again
     and again; so may a task's own id sent from its own body: these ask by header or not at all.
+    A retry keeps the header of its message and is no repeat of it, whatever identity that gave itself.
     """
     asked = headers.get(HEADER_DEDUP)
-    if isinstance(asked, str) and asked:
-        return asked
-    if not task_id:
+    identity = asked if isinstance(asked, str) and asked else task_id
+    if not identity:
         return None
     retries, parent = _number(headers.get("retries")), headers.get("parent_id")
     continuation = parent is not None and parent != task_id and _is_uuid(task_id)
     if not (asked or retries > 0 or continuation):
         return None
     level = _number(headers.get("replaced_task_nesting"))
-    key = dedup_key(task_id, retries, replay)
+    key = dedup_key(identity, retries, replay)
     return f"{key}:{level}" if level else key
 
 

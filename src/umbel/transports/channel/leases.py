@@ -78,17 +78,12 @@ class Membership:
         self._on_rejoin()
 
     def leave(self) -> None:
-        """Settle what is owed and unregister; the keeper tries again when the store fails now."""
-        consumer = self.current
-        if consumer is None:
-            return
-        if self._depart(consumer) or not self._options.keeper:
-            self._forget()
-        else:
+        """Settle what is owed and unregister; a keeper tries again when the store fails now."""
+        if not self.departed():
             keeper_of(self._store).see_off(self)
 
     def departed(self) -> bool:
-        """Try again to leave; return whether it is done."""
+        """Try to leave; return whether it is done."""
         consumer = self.current
         done = consumer is None or self._depart(consumer)
         if done:
@@ -116,8 +111,7 @@ class Membership:
 
     def _forget(self) -> None:
         self._id = None
-        if self._options.keeper:
-            keeper_of(self._store).dismiss(self)
+        keeper_of(self._store).dismiss(self)
 
 
 class Keeper:
@@ -149,7 +143,7 @@ class Keeper:
         with self._lock:
             self._members.pop(id(member), None)
             self._leaving.pop(id(member), None)
-            if not self._members:
+            if not self._members and not self._leaving:
                 self.stop()
 
     def start(self) -> None:
@@ -175,7 +169,7 @@ class Keeper:
 
     def _tend(self) -> None:
         with self._lock:
-            members, leaving = list(self._members.values()), list(self._leaving.values())
+            members, leaving = [*self._members.values()], [*self._leaving.values()]
         try:
             now = time.monotonic()
             if now >= self._renew_at:

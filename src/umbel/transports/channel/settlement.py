@@ -18,13 +18,16 @@ from typing import Any
 
 from umbel import events
 from umbel.clock import Timestamp
-from umbel.errors import describe
+from umbel.errors import StorageError, describe
 from umbel.transports.base import Burial, Claim, Receipt, Store
 
 __all__ = ["Settlement"]
 
 _RETRY_AFTER = 0.5
 """Seconds until a failed settlement is tried again by itself."""
+
+_PATIENCE = 10.0
+"""Seconds that the store may fail before the connection is given up, which Celery's log shows."""
 
 
 @dataclass(slots=True)
@@ -47,6 +50,8 @@ class Settlement:
     def __init__(self, store: Store) -> None:
         self.barrier: Callable[[], None] = _nothing
         """Runs before acks; what it stores is stored before anything is acknowledged."""
+        self.lasting_problem: StorageError | None = None
+        """Why settling has failed for so long that the connection should be given up."""
         self._store = store
         self._burials: deque[tuple[Burial, Claim | None]] = deque()
         self._crashes: deque[tuple[Receipt, int]] = deque()
@@ -56,6 +61,7 @@ class Settlement:
         self._lock = threading.RLock()
         self._busy = False
         self._retry_at = 0.0
+        self._failing_since: float | None = None
 
     @property
     def pending(self) -> int:
@@ -108,11 +114,19 @@ class Settlement:
             self._carry_out(batch)
         except Exception as problem:  # noqa: BLE001 - whatever failed, nothing may be lost of the rest
             self._put_back(batch)
-            self._retry_at = time.monotonic() + _RETRY_AFTER
+            self._postpone(problem)
             events.emit(events.SettlementFailed(pending=len(batch), problem=describe(problem)["message"]))
             return False
-        self._retry_at = 0.0
+        self._retry_at, self._failing_since, self.lasting_problem = 0.0, None, None
         return True
+
+    def _postpone(self, problem: Exception) -> None:
+        now = time.monotonic()
+        self._retry_at = now + _RETRY_AFTER
+        if self._failing_since is None:
+            self._failing_since = now
+        elif isinstance(problem, StorageError) and now - self._failing_since > _PATIENCE:
+            self.lasting_problem = problem
 
     def _snapshot(self) -> _Batch:
         return _Batch(

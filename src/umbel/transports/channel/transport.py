@@ -34,7 +34,7 @@ class Transport(virtual.Transport):
 
     Channel = Channel
     can_parse_url = True
-    connection_errors = (*virtual.Transport.connection_errors, StorageError, OSError)
+    connection_errors = (*virtual.Transport.connection_errors, StorageError)
     channel_errors = (*virtual.Transport.channel_errors, StorageError)
     implements = virtual.Transport.implements.extend(
         asynchronous=True,

@@ -126,8 +126,8 @@ class InspectionPart(QueuesPart):
 
     def _is_outdated(self, queue: Queue, now: Timestamp) -> bool:
         options = queue.options
-        if options.owner is not None and options.owner not in self._state.consumers:
-            return True
+        if options.owner is not None:
+            return options.owner not in self._state.consumers
         unused = options.expires is not None and queue.used_at + options.expires <= now
         return unused and not queue.in_state(MessageState.CLAIMED)
 

@@ -11,11 +11,12 @@ SELECT exchange, routing_key, pattern, queue FROM bindings WHERE exchange = ? OR
 SELECT 1 FROM queues WHERE name = ?
 
 -- name: outdated
--- Queues whose owner is gone, and those that nobody has used for their time; one with claims out is in use.
+-- Queues whose owner is gone, and those that nobody has used for their time. One with a living owner is in
+-- use, however long the owner is busy with something else; so is one with claims out.
 SELECT name FROM queues AS q
 WHERE (q.owner IS NOT NULL AND q.owner NOT IN (SELECT id FROM consumers))
     OR (
-        q.expires IS NOT NULL AND q.used_at + q.expires <= :now
+        q.owner IS NULL AND q.expires IS NOT NULL AND q.used_at + q.expires <= :now
         AND NOT EXISTS (SELECT 1 FROM messages AS m INDEXED BY messages_claimed WHERE m.state = 2 AND m.queue = q.id)
     )
 
