@@ -163,10 +163,20 @@ def _setting(name: str, option: Any, *, grouped: dict[str, Any]) -> SettingOptio
 
 
 def find_app(spec: str) -> Any:  # noqa: ANN401 - celery is untyped
-    """Return the application that ``module:attribute`` or ``module`` names, as `celery -A` finds it."""
+    """Return the application that ``module:attribute`` or ``module`` names, as `celery -A` finds it.
+
+    Raises what importing raises; an AttributeError when the module has no such attribute (Celery's own
+    answer is then that there is no module of the whole name).
+    """
     from celery.app.utils import find_app as find  # noqa: PLC0415 - as above
 
-    return find(spec)
+    try:
+        return find(spec)
+    except ModuleNotFoundError as problem:
+        module, _, attribute = spec.partition(":")
+        if attribute and problem.name == spec:
+            raise AttributeError(f"module {module!r} has no attribute {attribute!r}") from problem
+        raise
 
 
 def publish_callback(app: Any, publish: Callable[..., Any], *args: Any, **options: Any) -> Any:  # noqa: ANN401 - celery is untyped

@@ -29,16 +29,25 @@ def report(error: BaseException, session: Session) -> int:
     if isinstance(error, click.exceptions.Exit):
         return int(error.exit_code)
     if session.debug:
-        traceback.print_exception(error, file=sys.stderr)
+        _trace(error)
     if isinstance(error, (click.Abort, KeyboardInterrupt)):
         return _interrupted(error, session)
     if isinstance(error, click.ClickException):
         return _usage(error, session)
     contract = describe(error)
+    # A traceback of another process was printed with --debug, and is not for anybody else.
+    contract["details"] = {key: value for key, value in contract["details"].items() if key != "traceback"}
     if not isinstance(error, UmbelError) and not session.debug:
         contract["hint"] = _UNEXPECTED
     _write(contract, session)
     return exit_of(error)
+
+
+def _trace(error: BaseException) -> None:
+    """Print the traceback, and that of another process when the error has brought one."""
+    traceback.print_exception(error, file=sys.stderr)
+    if isinstance(error, UmbelError) and "traceback" in error.details:
+        click.echo(f"\nIn the process that failed:\n{error.details['traceback']}", err=True)
 
 
 def _interrupted(error: BaseException, session: Session) -> int:

@@ -15,6 +15,8 @@ from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from umbel.errors import UnsupportedError
+
 if TYPE_CHECKING:
     from umbel.control.brokers import Broker
     from umbel.transports.base import Store
@@ -57,8 +59,19 @@ class Session:
 
     @contextmanager
     def store(self) -> Iterator[Store]:
-        """Open the broker's store for one command."""
-        store = self.broker_found().open()
+        """Open the broker's store for one command.
+
+        Raises:
+            UnsupportedError: the broker lives in the memory of another process.
+        """
+        broker = self.broker_found()
+        if broker.url.startswith("memory:"):
+            raise UnsupportedError(
+                f"expected a broker that processes share, found {broker.url}",
+                hint="memory:// lives and ends with one process; sqlite:///umbel.db is seen by all of the host",
+                url=broker.url,
+            )
+        store = broker.open()
         try:
             yield store
         finally:

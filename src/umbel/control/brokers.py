@@ -80,6 +80,8 @@ def load_app(spec: str) -> Any:  # noqa: ANN401 - the app's class is the user's
 def _in_words(problem: Exception) -> str:
     if isinstance(problem, ModuleNotFoundError):
         return f"no module named {problem.name!r}"
+    if isinstance(problem, AttributeError):
+        return str(problem)
     return f"{type(problem).__name__}: {problem}"
 
 

@@ -174,7 +174,7 @@ class Nursery:
         error = message["error"]
         text = f"-A {self._app} could not be loaded: {error['error_code']}: {error['message']}"
         return ConfigurationError(
-            text, hint=error["hint"] or "the traceback is in details", traceback=message["traceback"]
+            text, hint=error["hint"] or "--debug shows the traceback", traceback=message["traceback"]
         )
 
 

@@ -48,12 +48,20 @@ def test_an_unexpected_error_shows_no_traceback_and_says_how_to_see_it(capsys):
 
 def test_with_debug_the_traceback_comes_before_the_line(capsys):
     try:
-        raise ValueError("deep")  # noqa: TRY301 - the traceback is what is tested
+        raise ValueError("deep")
     except ValueError as error:
         report(error, Session(debug=True))
     err = capsys.readouterr().err
     assert err.startswith("Traceback (most recent call last):")
     assert err.rstrip().endswith("error: ValueError: deep")
+
+
+def test_the_traceback_of_another_process_shows_with_debug_alone(capsys):
+    error = UmbelError("it failed", traceback="deep inside", app="shop")
+    report(error, Session(json=True))
+    assert json.loads(capsys.readouterr().err)["details"] == {"app": "shop"}
+    report(error, Session(debug=True))
+    assert "In the process that failed:\ndeep inside\n" in capsys.readouterr().err
 
 
 def test_a_usage_error_names_the_help_of_its_command(capsys):
