@@ -27,6 +27,7 @@ from kombu.exceptions import OperationalError
 
 from umbel import _celery, events
 from umbel.errors import StorageError
+from umbel.message import HEADER_DEDUP
 from umbel.results.records import ChordMember, ChordPart, ChordState, ChordStore
 
 __all__ = ["ChordCompletion", "leaf_ids", "nested_ids"]
@@ -89,7 +90,8 @@ class ChordCompletion:
         body = maybe_signature(part.callback, app=app)
         try:
             results = self._results(part.group_id)
-            _celery.publish_callback(app, body.apply_async, (results,), **_parentage(app, part))
+            options = {**_parentage(app, part), **_identity(body, part.group_id)}
+            _celery.publish_callback(app, body.apply_async, (results,), **options)
         except (OperationalError, StorageError, OSError) as problem:
             message = f"the body of chord {part.group_id} could not be published: {problem}"
             raise StorageError(message, hint="it is tried again", group_id=part.group_id) from problem
@@ -109,7 +111,11 @@ class ChordCompletion:
         # Celery fails the body's own result. A body of several steps has other results that would be
         # waited for in vain, and a body that is a part of another chord would leave that one open.
         _celery.fail_signatures(self._backend, list(_steps_behind(body)), error)
-        self._backend.chord_error_from_stack(body, error)
+        try:
+            raise error
+        except ChordError:
+            # Celery takes the traceback that it stores from the exception that is being handled.
+            self._backend.chord_error_from_stack(body, error)
 
     def _results(self, group_id: str) -> Nested:
         members = self._store.members(group_id)
@@ -180,6 +186,15 @@ def _chord_error(message: str, cause: BaseException) -> ChordError:
     error = ChordError(message)
     error.__cause__ = cause
     return error
+
+
+def _identity(body: Any, group_id: str) -> dict[str, Any]:  # noqa: ANN401 - any Celery signature
+    """Let the broker know a repeat by its chord, for the body's id may be one that somebody chose and uses
+    again. The messages of a body of several tasks are known by the ids that Celery gave them.
+    """
+    if isinstance(body, (chain, group, chord)):
+        return {}
+    return {"headers": {HEADER_DEDUP: f"chord:{group_id}", **(body.options.get("headers") or {})}}
 
 
 def _parentage(app: Any, part: ChordPart) -> dict[str, Any]:  # noqa: ANN401 - a Celery application
