@@ -36,12 +36,17 @@ class Installation:
         """Return what differs, one setting a line, with the reason."""
         if not self.differences:
             return "Umbel is installed; every setting is as Umbel would have it."
-        verb = "adopted" if self.adopted else "differs; install(app, adopt=True) adopts all of them"
-        lines = [f"Umbel is installed; {len(self.differences)} settings: {verb}"]
-        lines += [
-            f"  {item.key}: {item.app_value!r} -> {item.umbel_value!r}  ({item.reason})" for item in self.differences
-        ]
-        return "\n".join(lines)
+        return "\n".join(
+            [
+                f"Umbel is installed. Settings in which the app and Umbel differ: {len(self.differences)}",
+                *(f"  {self._line(item)}" for item in self.differences),
+                *([] if self.adopted else ["install(app, adopt=True) adopts those that the app has not chosen itself"]),
+            ]
+        )
+
+    def _line(self, item: Difference) -> str:
+        kept = "  kept: the app has chosen it" if item.chosen and self.adopted else ""
+        return f"{item.key}: {item.app_value!r} -> {item.umbel_value!r}  ({item.reason}){kept}"
 
 
 def install(
