@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,19 @@ def test_a_folder_with_files_in_it_is_refused(tmp_path):
     assert done.returncode == 1
     assert "expected an empty folder" in done.stderr
     assert [entry.name for entry in tmp_path.iterdir()] == ["precious"]
+
+
+def test_no_process_outlives_a_demo_that_is_killed(tmp_path):
+    folder = tmp_path / "run"
+    command = [sys.executable, "-m", "umbel.cli", "demo", "--output", str(folder), "--no-chaos"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert "shards" in process.stdout.readline()
+        assert len(processes_in(folder)) >= 4
+        process.kill()
+    deadline = time.monotonic() + 10
+    while processes_in(folder):
+        assert time.monotonic() < deadline, processes_in(folder)
+        time.sleep(0.05)
 
 
 @pytest.mark.slow

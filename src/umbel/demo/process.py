@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -9,10 +10,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from umbel.demo.errors import DemoError
 from umbel.transports.base import Store
+from umbel.worker.lifeline import die_with_parent
 
 __all__ = ["Worker", "start_worker"]
 
@@ -80,13 +83,21 @@ class Worker:
 
 @contextmanager
 def start_worker(folder: Path, *, processes: int, threads: int) -> Iterator[Worker]:
-    """Run ``umbel worker`` for the demo's app in the folder while the block runs."""
+    """Run ``umbel worker`` for the demo's app in the folder while the block runs.
+
+    It dies with this process, whatever happens. Begin it before there are other threads.
+    """
     command = [sys.executable, "-m", "umbel.cli", "-A", "umbel.demo.app:app", "worker"]
     shape = ["--queues", "critical,bulk", "--processes", str(processes), "--threads", str(threads)]
     log = folder / "worker.log"
     with log.open("wb") as output:
         process = subprocess.Popen(  # noqa: S603 - this interpreter, and words of ours
-            [*command, *shape], cwd=folder, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+            [*command, *shape],
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            preexec_fn=partial(die_with_parent, os.getpid()),  # noqa: PLW1509 - no other thread runs yet
         )
     worker = Worker(process, log)
     try:

@@ -71,10 +71,10 @@ def _collect(options: DemoOptions, view: View, register: Register) -> Evidence:
     warehouse.create()
     shape = {"processes": options.processes, "threads": options.threads}
     with (
+        start_worker(Path.cwd(), **shape) as worker,
         serve(register) as address,
         closing(open_store(QUEUES)) as store,
         closing(Ledger(warehouse.path)) as ledger,
-        start_worker(Path.cwd(), **shape) as worker,
     ):
         worker.wait_ready(store, shards=options.processes)
         view.say(_heading(options))
