@@ -1,4 +1,4 @@
-"""Real workers of plain Celery whose broker and results are one SQLite file."""
+"""Real workers, of plain Celery and Umbel's own, whose broker and results are one SQLite file."""
 
 from __future__ import annotations
 
@@ -16,24 +16,33 @@ HERE = Path(__file__).parent
 
 
 class Worker:
-    """One `celery worker` process, in a session of its own."""
+    """One worker process with its children, in a session of its own."""
 
-    def __init__(self, name: str, folder: Path, *arguments: str, environment: dict[str, str]) -> None:
-        self.name = f"{name}@test"
-        self.log = folder / f"{name}.log"
-        command = [sys.executable, "-m", "celery", "-A", "canvasapp", "worker", "-n", self.name, "-l", "info"]
-        with self.log.open("w") as output:
+    def __init__(self, command: list[str], ready: str, log: Path, environment: dict[str, str]) -> None:
+        self.ready = ready
+        self.log = log
+        with log.open("w") as output:
             self.process = subprocess.Popen(
-                [*command, *arguments], stdout=output, stderr=output, env=environment, start_new_session=True
+                [sys.executable, "-m", *command], stdout=output, stderr=output, env=environment, start_new_session=True
             )
 
     def is_ready(self) -> bool:
         assert self.process.poll() is None, self.log.read_text()
-        return f"{self.name} ready." in self.log.read_text()
+        return self.ready in self.log.read_text()
 
     def kill(self) -> None:
+        """End it and all its children at once."""
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(10)
+
+
+def celery_worker(pool: str, name: str) -> tuple[list[str], str]:
+    command = ["celery", "-A", "canvasapp", "worker", "-n", f"{name}@test", "-l", "info", "-P", pool, "-c", "2"]
+    return command, f"{name}@test ready."
+
+
+def umbel_worker() -> tuple[list[str], str]:
+    return ["umbel.cli", "-A", "canvasapp:app", "worker", "--processes", "2", "--threads", "2"], "worker.ready"
 
 
 @pytest.fixture
@@ -62,8 +71,9 @@ def start_worker(
     """Start a worker and wait until it consumes; whatever still runs after the test is ended."""
     started: list[Worker] = []
 
-    def start(pool: str = "threads", *, name: str = "w1", concurrency: int = 2) -> Worker:
-        worker = Worker(name, tmp_path, "-P", pool, "-c", str(concurrency), environment=environment)
+    def start(pool: str = "threads", *, name: str = "w1") -> Worker:
+        command, ready = umbel_worker() if pool == "umbel" else celery_worker(pool, name)
+        worker = Worker(command, ready, tmp_path / f"{name}.log", environment)
         started.append(worker)
         eventually(worker.is_ready, within=30, claim="the worker is ready")
         return worker

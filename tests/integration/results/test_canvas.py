@@ -1,4 +1,4 @@
-"""Groups and chords on Celery's own pools, with broker and results in one SQLite file."""
+"""Groups and chords on Celery's pools and on Umbel's worker, with broker and results in one SQLite file."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from celery import chain, chord, group
 from celery.exceptions import ChordError
 
 TIMEOUT = 30
-POOLS = ["threads", "prefork"]
+POOLS = ["threads", "prefork", "umbel"]
 
 
 @pytest.fixture(params=POOLS)

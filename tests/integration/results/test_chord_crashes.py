@@ -136,7 +136,7 @@ def test_a_part_that_is_replayed_after_its_chord_failed_completes_the_chord(
     assert effects() == [["body", result.id]]
 
 
-@pytest.mark.parametrize("pool", ["threads", "prefork"])
+@pytest.mark.parametrize("pool", ["threads", "prefork", "umbel"])
 def test_a_chord_survives_the_death_of_its_worker(pool, canvas, start_worker, effects, eventually):
     first = start_worker(pool)
     result = chord(
