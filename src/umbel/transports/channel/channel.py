@@ -201,7 +201,7 @@ class Channel(EntityChannel):
 
     def drain_one(self) -> bool:
         """Deliver one message if there is one; for connections without an event loop."""
-        if not self._buffer or time.monotonic() - self._fetched_at > _SLICE:
+        if not self._buffer or self._is_time_to_fetch():
             self.fetch()
         claim = self._next()
         if claim is None and self.settlement.pending:
@@ -323,6 +323,9 @@ class Channel(EntityChannel):
         self._buffer.extend(claims)
         if any(claim.suspect for claim in claims):
             self._make_way()
+
+    def _is_time_to_fetch(self) -> bool:
+        return time.monotonic() - self._fetched_at > _SLICE or self._membership.current != self._claimed_as
 
     def _notice_rejoining(self) -> None:
         """Drop what an earlier registration had claimed: it was declared dead, and others have it."""

@@ -162,19 +162,19 @@ class Keeper:
             self._wake.set()
 
     def _run(self, wake: threading.Event) -> None:
-        while True:
-            self._tend()
-            if wake.wait(_RECOVER_EVERY):
-                return
+        while not wake.wait(self._tend()):
+            continue
 
-    def _tend(self) -> None:
+    def _tend(self) -> float:
+        """Do what is due; return how many seconds may pass until the next time."""
         with self._lock:
             members, leaving = [*self._members.values()], [*self._leaving.values()]
+        interval = min((member.lease / _RENEWALS_PER_LEASE for member in members), default=_RECOVER_EVERY)
         try:
             now = time.monotonic()
             if now >= self._renew_at:
                 self._renew(members)
-                self._renew_at = now + min((member.lease for member in members), default=15.0) / _RENEWALS_PER_LEASE
+                self._renew_at = now + interval
             recover(self._store, crash_limit=min((member.crash_limit for member in members), default=3))
             if now >= self._sweep_at:
                 self._store.sweep()
@@ -185,6 +185,7 @@ class Keeper:
             events.emit(events.LeaseRenewalFailed(consumers=consumers, problem=problem.message))
         for member in leaving:
             member.departed()
+        return min(interval, _RECOVER_EVERY)
 
     def _renew(self, members: list[Membership]) -> None:
         by_lease: defaultdict[float, dict[str, Membership]] = defaultdict(dict)

@@ -89,6 +89,8 @@ class Watch:
             return
         self._silence()
         self._alarm, self._alarm_at = self._hub.call_later(seconds, self._rang), at
+        # This turn has already decided how long it will sleep.
+        self.nudge()
 
     @property
     def joined(self) -> bool:
