@@ -22,9 +22,10 @@ __all__ = ["Umbel", "shared_task"]
 
 _STOCK_TASK = "celery.app.task:Task"
 _BASE_TASK = "umbel.tasks:Task"
+_SECTIONS = {"broker": "broker", "backend": "results"}
 
 
-class Umbel(celery.Celery):  # type: ignore[misc]  # celery is untyped
+class Umbel(celery.Celery):
     """A Celery application with Umbel's defaults. The whole Celery API is there, unchanged.
 
     >>> app = Umbel("shop", broker="memory://", backend="disabled://", set_as_current=False)
@@ -45,6 +46,7 @@ class Umbel(celery.Celery):  # type: ignore[misc]  # celery is untyped
     """
 
     settings: Settings
+    task_cls: Any
 
     def __init__(
         self,
@@ -99,10 +101,8 @@ def shared_task(*args: Any, **options: Any) -> Any:  # noqa: ANN401 - as Celery'
     return celery.shared_task(*args, **pack(options))
 
 
-def _settings(
-    given: Settings | None, config_dir: str | os.PathLike[str] | None, urls: Mapping[str, str]
-) -> Settings:
-    overrides = {section: {"url": urls[key]} for key, section in (("broker", "broker"), ("backend", "results")) if key in urls}
+def _settings(given: Settings | None, config_dir: str | os.PathLike[str] | None, urls: Mapping[str, str]) -> Settings:
+    overrides = {_SECTIONS[key]: {"url": url} for key, url in urls.items()}
     if given is None:
         return load(config_dir=config_dir, overrides=overrides)
     changed = {

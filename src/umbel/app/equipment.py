@@ -65,9 +65,7 @@ def _fit_soft_limit(app: celery.Celery, task: Any) -> None:  # noqa: ANN401 - an
 
 def _default_rule(settings: Settings) -> Retry:
     given = settings.tasks.retry
-    return Retry(
-        attempts=given.attempts, backoff=given.backoff, max_delay=given.max_delay, jitter=given.jitter
-    )
+    return Retry(attempts=given.attempts, backoff=given.backoff, max_delay=given.max_delay, jitter=given.jitter)
 
 
 def _build(app: celery.Celery, original: Callable[..., Any], fun: Any, **options: Any) -> Any:  # noqa: ANN401 - as _task_from_fun

@@ -50,7 +50,7 @@ def _body(task: Any, rule: Retry) -> Callable[..., Any]:  # noqa: ANN401 - any C
         try:
             value = run(*args, **kwargs)
         except _Permanent as passed:
-            error = passed.error
+            error: Exception = passed.error
         except TaskPredicate:
             raise
         except Exception as raised:  # noqa: BLE001 - each is judged and raised again
@@ -93,10 +93,10 @@ def _retried(task: Any, request: Any, delay: float, error: Exception) -> Excepti
         try:
             again.apply_async()
         except Exception as problem:  # noqa: BLE001 - whatever the broker raises
-            rejection = Reject(problem, requeue=True)
+            rejection: Exception = Reject(problem, requeue=True)
             rejection.__cause__ = problem
             return rejection
-    retry = RetryRequested(exc=error, when=delay, is_eager=request.is_eager, sig=again)
+    retry: Exception = RetryRequested(exc=error, when=delay, is_eager=request.is_eager, sig=again)
     retry.__cause__ = error
     return retry
 

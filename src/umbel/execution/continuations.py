@@ -82,4 +82,5 @@ def _parts(signature: Signature) -> Iterator[tuple[str, Signature]]:
         if isinstance(found, MutableMapping):
             yield name, found
         elif isinstance(found, (list, tuple)):
-            yield from ((f"{name}/{place}", part) for place, part in enumerate(found) if isinstance(part, MutableMapping))
+            parts = ((f"{name}/{place}", part) for place, part in enumerate(found))
+            yield from ((place, part) for place, part in parts if isinstance(part, MutableMapping))

@@ -17,7 +17,7 @@ class Retry:
 
     ``on`` are the exception types that the rule covers; :class:`~umbel.errors.PermanentError` is never
     covered. ``attempts`` is how often the body runs at most, the first time included. Before attempt
-    *n* + 1 the message waits in the broker for ``backoff`` × 2 ** (*n* - 1), at most ``max_delay``.
+    *n* + 1 the message waits in the broker for ``backoff`` times 2 ** (*n* - 1), at most ``max_delay``.
     ``jitter`` is the share of that wait which is random, 0 to 1: with 0.5, which is what True means, a wait
     of 8 s is between 4 and 8 s, so that tasks which failed together do not come back together ("equal
     jitter", Marc Brooker, *Exponential Backoff and Jitter*, AWS Architecture Blog, 2015). What is None comes

@@ -17,7 +17,7 @@ REQUEST = "umbel.worker.request:Request"
 """Where Celery finds the request class; it belongs to the worker, so producers never import it."""
 
 
-class Task(celery.Task):  # type: ignore[misc]  # celery is untyped
+class Task(celery.Task):
     """A task of an Umbel app. Subclass it as you would Celery's ``Task``.
 
     ``declared`` holds the declared options; ``dead_letter`` set to False in a class keeps failed

@@ -7,12 +7,14 @@
                  └─► Celery's strategy
 
 On any other channel Celery's own consumer works unchanged. What cannot be settled for the moment,
-because the result backend fails, is held for a second and given back.
+because the result backend fails, is held for a second and given back; what keeps failing for another
+reason (an errback that cannot be published) becomes a dead letter after some deliveries.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from billiard.einfo import ExceptionInfo
@@ -22,7 +24,7 @@ from celery.exceptions import InvalidTaskError
 from celery.utils.log import get_logger
 from celery.worker import state
 from celery.worker.consumer import Consumer as CeleryConsumer
-from kombu.exceptions import ContentDisallowed, DecodeError
+from kombu.exceptions import ContentDisallowed, DecodeError, OperationalError
 
 from umbel import _celery, events
 from umbel.deadletters import failure_of
@@ -38,13 +40,17 @@ logger = get_logger(__name__)
 
 _HOLD = 1.0
 """Seconds that a message waits which could not be settled."""
+_PATIENCE = 10
+"""Deliveries after which a message is buried although its failure cannot be recorded."""
+_TRANSIENT = (StorageError, OperationalError, OSError)
+"""Failures of a backend or broker that end by themselves."""
 _UNPARK_EVERY = 5.0
 """Seconds between two looks for parked messages whose task is known here."""
 _LARGEST = 16 * 1024 * 1024
 """Bytes; the default of ``broker.max_message_size``."""
 
 
-class Consumer(CeleryConsumer):  # type: ignore[misc]  # celery is untyped
+class Consumer(CeleryConsumer):
     """Set by ``worker_consumer``; works in Celery's own worker too."""
 
     _unparking: Any = None
@@ -135,10 +141,10 @@ class Consumer(CeleryConsumer):  # type: ignore[misc]  # celery is untyped
         )
         try:
             self._fail_result(message, problem)
-            bury_delivery(message, failure_of(problem))
         except Exception as trouble:  # noqa: BLE001 - no message may end the worker
-            self._hold(message, trouble)
+            self._hold_or_bury(message, trouble, problem)
             return
+        bury_delivery(message, failure_of(problem))
         signals.task_rejected.send(sender=self, message=message, exc=problem)
 
     def _fail_result(self, message: Any, problem: MessageError) -> None:  # noqa: ANN401 - kombu's message
@@ -152,12 +158,12 @@ class Consumer(CeleryConsumer):  # type: ignore[misc]  # celery is untyped
         self.app.backend.mark_as_failure(task_id, problem, request=_bare_request(message))
 
     def _park(self, message: Any, name: str) -> None:  # noqa: ANN401 - kombu's message
-        claim = message.claim
+        queue, task_id = message.claim.queue, message.claim.envelope.task_id
         message.channel.basic_park(message.delivery_tag)
         _celery.mark_acknowledged(message)
-        logger.warning("Task %r is not registered here: its message %s is parked", name, claim.envelope.task_id)
-        events.emit(events.MessageParked(queue=claim.queue, task=name, task_id=claim.envelope.task_id))
-        signals.task_unknown.send(sender=self, message=message, exc=KeyError(name), name=name, id=claim.envelope.task_id)
+        logger.warning("Task %r is not registered here: its message %s is parked", name, task_id)
+        events.emit(events.MessageParked(queue=queue, task=name, task_id=task_id))
+        signals.task_unknown.send(sender=self, message=message, exc=KeyError(name), name=name, id=task_id)
 
     def _record(self, message: Any, name: str, payload: Any) -> None:  # noqa: ANN401 - kombu's message
         task = self.app.tasks[name]
@@ -168,8 +174,8 @@ class Consumer(CeleryConsumer):  # type: ignore[misc]  # celery is untyped
             return
         try:
             record_verdict(request)
-        except Exception as trouble:  # noqa: BLE001 - a user's hook or errback, or the backend
-            self._hold(message, trouble)
+        except Exception as trouble:  # noqa: BLE001 - the backend, the broker, or a broken canvas
+            self._hold_or_bury(message, trouble, trouble)
 
     def _recover(self, message: Any, name: str, problem: Exception) -> None:  # noqa: ANN401 - kombu's message
         """Settle what failed outside Celery's tracer: before the body, it is the message's fault."""
@@ -179,17 +185,22 @@ class Consumer(CeleryConsumer):  # type: ignore[misc]  # celery is untyped
         elif not message.acknowledged:
             self._refuse(message, MessageError(f"{name}: {type(problem).__name__}: {problem}", task=name))
 
-    def _hold(self, message: Any, trouble: Exception) -> None:  # noqa: ANN401 - kombu's message
-        logger.error("Message %s cannot be settled now: %r", message.claim.envelope.task_id, trouble, exc_info=trouble)
-        if not message.acknowledged:
+    def _hold_or_bury(self, message: Any, trouble: Exception, problem: Exception) -> None:  # noqa: ANN401 - kombu's message
+        claim = message.claim
+        logger.error("Message %s cannot be settled now: %r", claim.envelope.task_id, trouble, exc_info=trouble)
+        if message.acknowledged:
+            return
+        if isinstance(trouble, _TRANSIENT) or claim.deliveries < _PATIENCE:
             self.timer.call_after(_HOLD, message.requeue)
+        else:
+            bury_delivery(message, failure_of(problem))
 
 
 def _bare_request(message: Any) -> Context:  # noqa: ANN401 - kombu's message
     """As much of a request as a malformed message has: enough for its chord and its chain to end."""
-    payload = message.payload
-    embedded = payload[2] if isinstance(payload, (list, tuple)) and len(payload) == 3 else None  # noqa: PLR2004
-    parts = {key: value for key, value in embedded.items() if key == "chord"} if isinstance(embedded, Mapping) else {}
-    if not isinstance(parts.get("chord"), Mapping):
-        parts = {}
+    chord = None
+    with suppress(TypeError, ValueError, KeyError, AttributeError):
+        _, _, embedded = message.payload
+        chord = embedded["chord"]
+    parts = {"chord": chord} if isinstance(chord, Mapping) else {}
     return Context({**message.headers, **parts, "delivery_info": message.delivery_info})

@@ -25,6 +25,7 @@ from celery.exceptions import (
     WorkerLostError,
 )
 from celery.exceptions import Retry as RetryRequested
+from celery.utils.log import get_logger
 from celery.worker import state
 from celery.worker.request import Request as CeleryRequest
 
@@ -32,17 +33,20 @@ from umbel import _celery, events
 from umbel.deadletters import Failure, attached, failure_of
 from umbel.errors import TaskError
 from umbel.execution.continuations import identify_errbacks
-from umbel.execution.failures import record_failure
+from umbel.execution.failures import record_failure, tell_of_failure
 from umbel.outcomes import Reason
 from umbel.tasks import declared_of
 from umbel.transports.channel import Channel
 
 __all__ = ["Request", "bury_delivery", "request_class", "wants_dead_letter"]
 
+logger = get_logger(__name__)
 
-class Request(CeleryRequest):  # type: ignore[misc]  # celery is untyped
+
+class Request(CeleryRequest):
     """Celery's request, with dead letters."""
 
+    acknowledged: bool
     _failure: Failure | None = None
     _crashed = False
 
@@ -94,7 +98,7 @@ class Request(CeleryRequest):  # type: ignore[misc]  # celery is untyped
         self._judge(exc_info, error)
         early = self.acknowledged
         try:
-            raise error
+            raise error  # noqa: TRY301 - to have it current, not to handle it
         except BaseException:  # noqa: BLE001 - raised here because Celery's chords look at the current exception
             super().on_failure(exc_info, send_failed_event, return_ok)
         self._bury_early(early)
@@ -135,7 +139,20 @@ class Request(CeleryRequest):  # type: ignore[misc]  # celery is untyped
     def _record_memory_error(self, error: MemoryError) -> ExceptionInfo:
         """A body that asked for too much memory has failed; Celery would end the worker, and the next one."""
         problem = TaskError(f"the body ran out of memory: {error}", error_code="TASK_OUT_OF_MEMORY")
-        return record_failure(self.task, self.context, problem, store_result=self.store_errors)
+        return self.fail(problem)
+
+    def fail(self, error: Exception) -> ExceptionInfo:
+        """Record a failure that Celery's tracer has not seen. A hook that raises is logged.
+
+        Raises:
+            Exception: the result backend or the broker failed; nothing may be acknowledged then.
+        """
+        info = record_failure(self.task, self.context, error, store_result=self.store_errors)
+        try:
+            tell_of_failure(self.task, self.context, error, info)
+        except Exception:
+            logger.exception("A hook of task %s[%s] raised", self.name, self.id)
+        return info
 
     def _is_ours(self) -> bool:
         return isinstance(self.message.channel, Channel)

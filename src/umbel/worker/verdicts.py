@@ -15,7 +15,6 @@ from kombu.utils.encoding import safe_repr
 from umbel import _celery, events
 from umbel.deadletters import Failure, failure_of
 from umbel.errors import PoisonError, TaskError
-from umbel.execution.failures import record_failure
 from umbel.outcomes import Reason, Verdict
 from umbel.transports.base import Claim
 from umbel.worker.request import Request, bury_delivery, wants_dead_letter
@@ -37,7 +36,7 @@ def record_verdict(request: Request) -> None:
         request.acknowledge()
         return
     error = _error(request, claim, claim.verdict)
-    info = record_failure(request.task, request.context, error, store_result=request.store_errors)
+    info = request.fail(error)
     request.send_event("task-failed", exception=safe_repr(error), traceback=info.traceback)
     if wants_dead_letter(request.task):
         bury_delivery(message, Failure(Reason(claim.verdict), failure_of(error).error))

@@ -29,7 +29,7 @@ class Shop:
     workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def start(self, pool: str, *options: str, app: str = "shop:app", concurrency: int = 2) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "celery", "-A", app, "worker", "-P", pool, "-c", str(concurrency), "-l", "INFO"]
+        command = [sys.executable, "-m", "celery", "-A", app, "worker", "-P", pool, "-c", str(concurrency), "-lINFO"]
         with (self.folder / f"worker{len(self.workers)}.log").open("wb") as log:
             worker = subprocess.Popen([*command, *options], cwd=HERE, stdout=log, stderr=subprocess.STDOUT)
         self.workers.append(worker)

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-
 from umbel.outcomes import Reason
 
 FAILURES = {
@@ -26,7 +25,9 @@ FAILURES = {
 
 
 @pytest.mark.parametrize("pool", ["solo", "threads", "prefork"])
-def test_every_final_failure_is_a_dead_letter_with_its_reason(shop: Any, settled: Callable[..., None], pool: str) -> None:
+def test_every_final_failure_is_a_dead_letter_with_its_reason(
+    shop: Any, settled: Callable[..., None], pool: str
+) -> None:
     ids = {name: getattr(shop.module, name).delay().id for name in FAILURES}
     spared = [shop.module.broken_without_dead_letter.delay().id, shop.module.ignores.delay().id]
     shop.start(pool)

@@ -152,3 +152,14 @@ def test_arguments_that_the_task_does_not_take_are_its_failure(shop: Any, settle
     settled(shop)
     (letter,) = shop.dead()
     assert (letter.reason, letter.error["error_code"]) == (Reason.FAILED, "TypeError")
+
+
+def test_a_malformed_chord_is_no_trap(shop: Any, settled: Callable[..., None]) -> None:
+    content = json.loads(headers(id="trap", timelimit=["a", "b"], group="g"))
+    broken = body([[1, 2], {}, {"chord": {"task": 5}}])
+    envelope = Envelope(task_id="trap", task="shop.add", head=json.dumps(content).encode(), body=broken)
+    shop.store.publish("celery", [envelope])
+    shop.start("solo")
+    settled(shop, within=60)
+    (letter,) = shop.dead()
+    assert letter.reason is Reason.INVALID

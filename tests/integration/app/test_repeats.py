@@ -9,7 +9,8 @@ from celery import chain, group
 
 
 def test_a_repeat_of_a_task_runs_its_callbacks_once(shop: Any, settled: Callable[..., None]) -> None:
-    callbacks = [shop.module.note_id.s(), shop.module.note_id.s(), group(shop.module.note_id.s(), shop.module.note_id.s())]
+    note_id = shop.module.note_id
+    callbacks = [note_id.s(), note_id.s(), group(note_id.s(), note_id.s())]
     shop.module.parent.apply_async(link=callbacks)
     _run_twice(shop, settled)
     assert shop.effects().count("parent") == 2

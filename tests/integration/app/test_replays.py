@@ -28,9 +28,7 @@ def test_a_replayed_chord_member_completes_the_chord(shop: Any, settled: Callabl
 
 def test_a_replayed_step_goes_on_with_its_chain(shop: Any, settled: Callable[..., None]) -> None:
     there = shop.folder / "there"
-    result = chain(
-        shop.module.add.s(1, 1), shop.module.unless.si(str(there), 5), shop.module.add.s(10)
-    ).apply_async()
+    result = chain(shop.module.add.s(1, 1), shop.module.unless.si(str(there), 5), shop.module.add.s(10)).apply_async()
     shop.start("solo")
     settled(shop)
     (letter,) = shop.dead()

@@ -34,7 +34,9 @@ def test_jitter_spreads_the_waits() -> None:
     assert max(waits) <= 8
 
 
-@pytest.mark.parametrize(("attempts", "retries", "exhausted"), [(1, 0, True), (3, 1, False), (3, 2, True), (None, 99, False)])
+@pytest.mark.parametrize(
+    ("attempts", "retries", "exhausted"), [(1, 0, True), (3, 1, False), (3, 2, True), (None, 99, False)]
+)
 def test_attempts_count_the_first_run(attempts: int | None, retries: int, *, exhausted: bool) -> None:
     assert Retry(attempts=attempts).exhausted(retries) is exhausted
 
