@@ -30,6 +30,9 @@ _WINDOW = 1_000
 _FENCE_BITS = 62
 """From the system, not from ``random``: a forked child would draw what its parent draws."""
 
+_PRIORITY = 9
+"""The priority's place in a candidate's row."""
+
 _TOUCHES = 4
 """An unused queue's time is prolonged this often in the time after which it expires."""
 
@@ -94,6 +97,8 @@ def _candidates(
     if connection.execute(CLAIMS.has_groups, (queue,)).fetchone() is None:
         return connection.execute(CLAIMS.plain, facts).fetchall()
     rows = connection.execute(CLAIMS.mixed, facts).fetchall()
-    if rows or not skip_groups:
+    if len(rows) == limit or not skip_groups:
         return rows
-    return connection.execute(CLAIMS.by_group, facts).fetchall()
+    # Fewer than wanted: blocked groups may fill the whole window.
+    rows = connection.execute(CLAIMS.plain, facts).fetchall() + connection.execute(CLAIMS.by_group, facts).fetchall()
+    return sorted(rows, key=lambda row: (-row[_PRIORITY], row[0]))[:limit]

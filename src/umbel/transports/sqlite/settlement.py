@@ -19,7 +19,8 @@ class SettlementPart(Core):
 
     def ack(self, receipts: Sequence[Receipt]) -> Collection[Receipt]:
         """Remove claimed messages for good; return the fenced."""
-        pairs = [receipt.partition(".")[::2] for receipt in dict.fromkeys(receipts)]
+        distinct = list(dict.fromkeys(receipts))
+        pairs = [receipt.partition(".")[::2] for receipt in distinct]
         numbers = [(number,) for number, _ in pairs]
         fenced: list[Receipt] = []
         if not pairs:
@@ -27,7 +28,7 @@ class SettlementPart(Core):
         with self._db.write() as connection:
             if connection.executemany(SETTLEMENT.ack, pairs).rowcount != len(pairs):
                 settled = [connection.execute(SETTLEMENT.just_acked, number).fetchone() for number in numbers]
-                fenced = [".".join(pair) for pair, hit in zip(pairs, settled, strict=True) if hit is None]
+                fenced = [receipt for receipt, hit in zip(distinct, settled, strict=True) if hit is None]
                 numbers = [number for number, hit in zip(numbers, settled, strict=True) if hit is not None]
             connection.executemany(QUEUES.drop_envelope, numbers)
         return fenced

@@ -1,0 +1,338 @@
+"""The contract as a model: hypothesis looks for the order of calls in which a store breaks it.
+
+The model is a plain dictionary of messages. After every step the store must agree with it on what waits,
+what is claimed, parked and dead; each claim must take exactly the messages that the model expects, in
+its order, with its marks; each settlement must fence exactly what the model has fenced. At the end
+everybody dies, all that is left is claimed and acked, and it must be what the model has left.
+So: nothing is lost, nothing is settled twice, order holds within a priority.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from typing import Any, ClassVar
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from umbel.clock import ManualClock, Timestamp
+from umbel.outcomes import Reason, Verdict
+from umbel.testing.contract.handles import LEASE, Opener
+from umbel.testing.contract.messages import message
+from umbel.testing.contract.model import Model
+from umbel.transports.base import Burial, DeadLetterFilter, Reaped, Store
+
+__all__ = ["StoreMachine", "store_machine"]
+
+_QUEUES = ("orders", "mails")
+_TASKS = ("shop.charge", "shop.ship")
+_CRASH_LIMIT = 2
+_MOST_CONSUMERS = 4
+
+_queues = st.sampled_from(_QUEUES)
+_groups = st.sampled_from([None, "t1", "t2"])
+_delays = st.sampled_from([0.0, 0.0, 5.0, 50.0])
+_specs = st.fixed_dictionaries(
+    {
+        "task": st.sampled_from(_TASKS),
+        "priority": st.sampled_from([0, 0, 5, 9]),
+        "delay": _delays,
+        "group_key": _groups,
+        "dedup": st.sampled_from([None, None, None, "k1", "k2"]),
+    }
+)
+_chances = st.randoms(use_true_random=False)
+
+
+class StoreMachine(RuleBasedStateMachine):
+    """Steps of consumers, operators and death. Make a runnable one with :func:`store_machine`."""
+
+    resource: ClassVar[Callable[[], AbstractContextManager[Opener]]]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stack = ExitStack()
+        self.opener = self.stack.enter_context(type(self).resource())
+        self.clock = ManualClock()
+        self.store = self._open()
+        self.model = Model()
+        self.handles: dict[str, Store] = {}
+        self.receipts: list[str] = []
+        self.published = 0
+
+    @initialize()
+    def start(self) -> None:
+        """Create the queues and a first consumer."""
+        for queue in _QUEUES:
+            self.store.create(queue)
+        self.join()
+
+    @precondition(lambda self: len(self.handles) < _MOST_CONSUMERS)
+    @rule()
+    def join(self) -> None:
+        """Another process starts to consume."""
+        handle = self._open()
+        consumer = handle.register("s@here", lease=LEASE)
+        self.handles[consumer] = handle
+        self.model.consumers.add(consumer)
+
+    @rule(queue=_queues, specs=st.lists(_specs, min_size=1, max_size=5))
+    def publish(self, queue: str, specs: list[dict[str, Any]]) -> None:
+        """Publish a batch."""
+        now = self.clock.now()
+        envelopes, expected = [], []
+        for spec in specs:
+            self.published += 1
+            due = Timestamp(now + spec["delay"]) if spec["delay"] else Timestamp(0.0)
+            fields = {name: value for name, value in spec.items() if name != "delay"}
+            envelope = message(f"m{self.published}", visible_at=due, **fields)
+            envelopes.append(envelope)
+            expected.append(self.model.publish(queue, envelope, now))
+        assert list(self.store.publish(queue, envelopes)) == expected
+
+    @precondition(lambda self: self.handles)
+    @rule(chance=_chances, queue=_queues, limit=st.integers(1, 6), skip=st.sets(st.sampled_from(["t1", "t2"])))
+    def claim(self, chance: Any, queue: str, limit: int, skip: set[str]) -> None:  # noqa: ANN401 - hypothesis's Random
+        """A consumer claims; it may have been declared dead without knowing."""
+        consumer = chance.choice(sorted(self.handles))
+        now = self.clock.now()
+        expected = self.model.claimable(queue, consumer, skip, now)[:limit]
+        batch = self.handles[consumer].claim(queue, consumer, limit, skip_groups=skip)
+        assert [claim.envelope.task_id for claim in batch.claims] == [entry.task_id for entry in expected]
+        for claim, entry in zip(batch.claims, expected, strict=True):
+            entry.take(claim.receipt, consumer)
+            assert claim.deliveries == entry.deliveries
+            assert claim.redelivered == (entry.deliveries > 1)
+            assert (claim.crashes, claim.suspect, claim.verdict) == (entry.crashes, entry.suspect, entry.verdict)
+            assert claim.envelope.replay == entry.replay
+            self.receipts.append(claim.receipt)
+        if consumer in self.model.consumers and queue not in self.model.paused:
+            assert batch.next_due == self.model.next_due(queue, now)
+
+    @rule(chance=_chances)
+    def ack(self, chance: Any) -> None:  # noqa: ANN401
+        """Ack some receipts of the past, current or long fenced."""
+        receipts = self._some_receipts(chance)
+        fenced = self.store.ack(receipts)
+        self._check_fenced(receipts, fenced)
+        for entry in self.model.owned_by(receipts):
+            self.model.remove(entry)
+
+    @rule(chance=_chances, delay=st.sampled_from([None, 5.0, 50.0]))
+    def release(self, chance: Any, delay: float | None) -> None:  # noqa: ANN401
+        """Give some back, at once or for later."""
+        receipts = self._some_receipts(chance)
+        until = None if delay is None else Timestamp(self.clock.now() + delay)
+        fenced = self.store.release(receipts, visible_at=until)
+        self._check_fenced(receipts, fenced)
+        for entry in self.model.owned_by(receipts):
+            entry.give_back(self.clock.now(), until)
+
+    @rule(chance=_chances)
+    def dead_letter(self, chance: Any) -> None:  # noqa: ANN401
+        """Bury some."""
+        receipts = self._some_receipts(chance)
+        fenced = self.store.dead_letter([Burial(receipt, Reason.FAILED) for receipt in receipts])
+        self._check_fenced(receipts, fenced)
+        for entry in self.model.owned_by(receipts):
+            entry.die()
+
+    @rule(chance=_chances)
+    def park(self, chance: Any) -> None:  # noqa: ANN401
+        """Set some aside."""
+        receipts = self._some_receipts(chance)
+        fenced = self.store.park(receipts)
+        self._check_fenced(receipts, fenced)
+        for entry in self.model.owned_by(receipts):
+            entry.park()
+
+    @rule(queue=_queues, tasks=st.sets(st.sampled_from(_TASKS)))
+    def unpark(self, queue: str, tasks: set[str]) -> None:
+        """A worker learns tasks."""
+        known = [entry for entry in self.model.within(queue, "parked") if entry.task in tasks]
+        assert self.store.unpark(queue, tasks) == len(known)
+        for entry in known:
+            entry.give_back(self.clock.now(), None)
+
+    @rule(chance=_chances)
+    def isolate(self, chance: Any) -> None:  # noqa: ANN401
+        """A suspect is about to run alone."""
+        for receipt in self._some_receipts(chance)[:1]:
+            owned = self.model.owned_by([receipt])
+            assert self.store.isolate(receipt) == bool(owned)
+            for entry in owned:
+                entry.alone = True
+
+    @rule(chance=_chances)
+    def crash(self, chance: Any) -> None:  # noqa: ANN401
+        """One body's own process dies."""
+        for receipt in self._some_receipts(chance)[:1]:
+            reaped = self.store.crash(receipt, crash_limit=_CRASH_LIMIT)
+            owned = self.model.owned_by([receipt])
+            self._check_reaped(reaped, self.model.give_back(owned, [receipt], {}, _CRASH_LIMIT, self.clock.now()))
+
+    @precondition(lambda self: self.handles)
+    @rule(chance=_chances, knowledge=st.sampled_from(["all", "one", "none", "unknown"]), with_verdict=st.booleans())
+    def die(self, chance: Any, knowledge: str, with_verdict: bool) -> None:  # noqa: ANN401, FBT001
+        """A consumer's process dies and is reaped, with more or less known of what ran."""
+        consumer = chance.choice(sorted(self.handles))
+        self.handles.pop(consumer).close()
+        dead = {info.id for info in self.store.dead()}
+        assert (consumer in dead) == (consumer in self.model.consumers)
+        self._reap(consumer, knowledge, with_verdict)
+
+    @precondition(lambda self: self.handles)
+    @rule(chance=_chances, knowledge=st.sampled_from(["all", "one", "none", "unknown"]))
+    def declare_dead(self, chance: Any, knowledge: str) -> None:  # noqa: ANN401
+        """A living consumer is taken for dead; from now on all that it does must be fenced."""
+        self._reap(chance.choice(sorted(self.handles)), knowledge, with_verdict=False)
+
+    @precondition(lambda self: self.handles)
+    @rule(chance=_chances)
+    def retire(self, chance: Any) -> None:  # noqa: ANN401
+        """A consumer leaves in order."""
+        consumer = chance.choice(sorted(self.handles))
+        handle = self.handles.pop(consumer)
+        handle.retire(consumer)
+        handle.close()
+        self.model.give_back(self.model.held_by(consumer), [], {}, _CRASH_LIMIT, self.clock.now())
+        self.model.consumers.discard(consumer)
+
+    @rule(chance=_chances)
+    def replay(self, chance: Any) -> None:  # noqa: ANN401
+        """An operator replays some dead letters, one of them twice."""
+        letters = list(self.store.list_dead(DeadLetterFilter()))
+        chosen = chance.sample(letters, min(len(letters), 2))
+        ids = [letter.id for letter in chosen]
+        assert dict(self.store.replay(ids + ids[:1])) == {item.id: item.envelope.task_id for item in chosen}
+        for letter in chosen:
+            self.model.replay(letter.envelope.task_id)
+
+    @rule(chance=_chances)
+    def discard(self, chance: Any) -> None:  # noqa: ANN401
+        """An operator discards a dead letter."""
+        letters = list(self.store.list_dead(DeadLetterFilter()))
+        for letter in chance.sample(letters, min(len(letters), 1)):
+            assert self.store.discard([letter.id]) == 1
+            self.model.remove(self.model.entries[letter.envelope.task_id])
+
+    @rule(chance=_chances)
+    def cancel(self, chance: Any) -> None:  # noqa: ANN401
+        """An operator cancels a message, wherever it is."""
+        names = sorted(self.model.entries)
+        for name in chance.sample(names, min(len(names), 1)):
+            entry = self.model.entries[name]
+            waits = entry.state in {"waiting", "parked"}
+            assert self.store.cancel(name) == waits
+            if waits:
+                self.model.remove(entry)
+
+    @rule(queue=_queues)
+    def purge(self, queue: str) -> None:
+        """An operator empties a queue."""
+        waiting = self.model.within(queue, "waiting")
+        assert self.store.purge(queue) == len(waiting)
+        for entry in waiting:
+            self.model.remove(entry)
+
+    @rule(queue=_queues, paused=st.booleans())
+    def pause_or_resume(self, queue: str, paused: bool) -> None:  # noqa: FBT001
+        """An operator pauses or resumes a queue."""
+        if paused:
+            self.store.pause(queue)
+            self.model.paused.add(queue)
+        else:
+            self.store.resume(queue)
+            self.model.paused.discard(queue)
+
+    @rule(seconds=st.sampled_from([1.0, 10.0, 100.0, 4_000.0]))
+    def advance(self, seconds: float) -> None:
+        """Time goes by; the sweep runs now and then."""
+        self.clock.advance(seconds)
+        assert self.store.sweep() == 0
+
+    @invariant()
+    def agrees_with_the_model(self) -> None:
+        """Every count is the model's, and every dead letter."""
+        now = self.clock.now()
+        for stats in self.store.queues():
+            counts = (stats.ready, stats.delayed, stats.claimed, stats.parked, stats.dead)
+            assert counts == self.model.counts(stats.queue, now), stats
+            assert self.store.size(stats.queue) == stats.ready + stats.delayed
+        letters = {letter.envelope.task_id for letter in self.store.list_dead(DeadLetterFilter())}
+        assert letters == {entry.task_id for entry in self.model.entries.values() if entry.state == "dead"}
+        held = {info.id: info.claims for info in self.store.consumers()}
+        assert held == {name: len(self.model.held_by(name)) for name in self.model.consumers}
+
+    def teardown(self) -> None:
+        """Everybody dies; whatever is left must come out once, in order."""
+        try:
+            self._account_for_everything()
+        finally:
+            for handle in self.handles.values():
+                handle.close()
+            self.stack.close()
+
+    def _account_for_everything(self) -> None:
+        for consumer in sorted(self.handles):
+            self._reap(consumer, "none", with_verdict=False)
+        self.clock.advance(10_000)
+        last = self.store.register("last", lease=LEASE)
+        self.model.consumers.add(last)
+        for queue in _QUEUES:
+            if self.store.queue_exists(queue):
+                self._drain(queue, last)
+        left = {entry.task_id for entry in self.model.entries.values() if entry.state != "dead"}
+        assert left == set(), "the model has messages that no store gave"
+
+    def _drain(self, queue: str, consumer: str) -> None:
+        self.pause_or_resume(queue, paused=False)
+        self.unpark(queue, set(_TASKS))
+        expected = self.model.claimable(queue, consumer, (), self.clock.now())
+        claims = self.store.claim(queue, consumer, len(expected) + 1).claims
+        assert [claim.envelope.task_id for claim in claims] == [entry.task_id for entry in expected]
+        assert not self.store.ack([claim.receipt for claim in claims])
+        assert self.store.size(queue) == 0
+        for entry in expected:
+            self.model.remove(entry)
+
+    def _open(self) -> Store:
+        store = self.opener(self.clock, None)
+        self.stack.callback(store.close)
+        return store
+
+    def _reap(self, consumer: str, knowledge: str, with_verdict: bool) -> None:  # noqa: FBT001
+        held = self.model.held_by(consumer)
+        receipts = [entry.receipt for entry in held]
+        started = {"all": receipts, "one": receipts[:1], "none": [], "unknown": None}[knowledge]
+        verdicts = {receipt: Verdict.TIME_LIMIT for receipt in receipts[-1:]} if with_verdict else {}
+        reaped = self.store.reap(consumer, started=started, verdicts=verdicts, crash_limit=_CRASH_LIMIT)
+        expected = self.model.give_back(held, started, verdicts, _CRASH_LIMIT, self.clock.now())
+        self.model.consumers.discard(consumer)
+        self._check_reaped(reaped, expected)
+
+    def _check_reaped(self, reaped: Reaped, expected: dict[str, list[str]]) -> None:
+        assert sorted(reaped.released) == expected["released"]
+        assert sorted(reaped.suspects) == expected["suspects"]
+        assert sorted(reaped.crashed) == expected["crashed"]
+        assert sorted(reaped.verdicts) == expected["verdicts"]
+
+    def _some_receipts(self, chance: Any) -> list[str]:  # noqa: ANN401
+        held = [entry.receipt for entry in self.model.entries.values() if entry.state == "claimed"]
+        current: list[str] = chance.sample(held, chance.randint(0, len(held)))
+        past: list[str] = chance.sample(self.receipts, min(len(self.receipts), chance.randint(0, 2)))
+        return list(dict.fromkeys(current + past))
+
+    def _check_fenced(self, receipts: Sequence[str], fenced: Any) -> None:  # noqa: ANN401 - any collection
+        owned = {entry.receipt for entry in self.model.owned_by(receipts)}
+        assert sorted(fenced) == sorted(set(receipts) - owned)
+
+
+def store_machine(resource: Callable[[], AbstractContextManager[Opener]]) -> type[StoreMachine]:
+    """Return the machine for one store.
+
+    ``resource`` makes a context in which there is an empty store, and gives the function that opens a
+    handle on it. Run it as ``TestModel = store_machine(resource).TestCase``.
+    """
+    return type("Machine", (StoreMachine,), {"resource": staticmethod(resource)})
