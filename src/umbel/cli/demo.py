@@ -30,7 +30,7 @@ _PIPED_WIDTH = 120
     help="How many flights, evenly over the year.",
 )
 @click.option("--processes", type=click.IntRange(min=1), default=2, show_default=True, metavar="N", help="Shards.")
-@click.option("--threads", type=click.IntRange(min=1), default=4, show_default=True, metavar="N", help="Of each shard.")
+@click.option("--threads", type=click.IntRange(min=1), default=2, show_default=True, metavar="N", help="Of each shard.")
 @click.option(
     "--output",
     type=click.Path(file_okay=False, path_type=Path),

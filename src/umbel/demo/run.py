@@ -39,7 +39,7 @@ class DemoOptions:
 
     flights: int = ALL_FLIGHTS
     processes: int = 2
-    threads: int = 4
+    threads: int = 2
     output: Path | None = None
     chaos: bool = True
     seed: int = 2013
