@@ -134,8 +134,9 @@ class Channel(EntityChannel):
     ) -> None:
         """Consume from a queue."""
         self._watch.open()
+        self._notice_rejoining()
         if self.owns(queue):
-            self.adopt(queue, self.consumer)
+            self.adopt(queue, self._claimed_as)
         self._subscriptions[consumer_tag] = Subscription(consumer_tag, queue, no_ack, callback)
         (self._notices if no_ack else self._tasks).add(queue)
         self._watch.nudge()
@@ -415,5 +416,5 @@ class Channel(EntityChannel):
     def _ordered(self) -> None:
         if self.closed:
             self.settle()
-        elif not self._loop.is_here():
+        elif self.intake is None and not self._loop.is_here():
             self._watch.nudge()
