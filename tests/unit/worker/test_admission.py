@@ -53,7 +53,7 @@ def test_a_message_between_the_protocols_is_admitted() -> None:
 
 def test_a_large_message_is_not_even_decoded() -> None:
     large = message([[1], {}, {}])
-    with pytest.raises(OversizeError, match="the limit broker.max_message_size is 3 bytes"):
+    with pytest.raises(OversizeError, match=r"the limit broker\.max_message_size is 3 bytes"):
         admit(large, max_size=3)
     assert large._decoded_cache is None
 
