@@ -43,7 +43,7 @@ class CanvasSupport:
         """Say how many parts a chord's header has; Celery knows it when it sends the last of them."""
         self.chords.resize(group_id, chord_size, self.chord_expires_at(ChordState.OPEN))
 
-    def apply_chord(self, header_result_args: tuple[str, Any], body: Any, **_options: Any) -> None:  # noqa: ANN401, ARG002
+    def apply_chord(self, header_result_args: tuple[str, Any], body: Any, **_options: Any) -> None:  # noqa: ANN401, ARG002 - Celery's signature
         """Announce a chord before its header is sent; a header that is a generator is not unrolled."""
         group_id, results = header_result_args
         nested = nested_ids(results) if type(results) is list else None
@@ -53,7 +53,7 @@ class CanvasSupport:
         afresh = not self.app.current_worker_task
         self.chords.open(group_id, structure, self.chord_expires_at(ChordState.OPEN), afresh=afresh)
 
-    def on_chord_part_return(self, request: Any, state: str, result: Any, **_options: Any) -> None:  # noqa: ANN401
+    def on_chord_part_return(self, request: Any, state: str, result: Any, **_options: Any) -> None:  # noqa: ANN401 - Celery's signature
         """Record that a task of a chord's header has ended, and start or fail the body after the last."""
         if not request.group or not request.id:
             return
