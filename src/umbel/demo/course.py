@@ -147,8 +147,8 @@ class Course:
         if self.kill is not None:
             self._site.ledger.watch(self.kill.held)
             self._site.view.say(
-                f"SIGKILL to shard {self.kill.shard} (pid {self.kill.pid}): "
-                f"{len(self.kill.running)} bodies were running, {len(self.kill.held)} messages were its own"
+                f"SIGKILL to shard {self.kill.shard} (pid {self.kill.pid}); "
+                f"running bodies: {len(self.kill.running)}, messages it held: {len(self.kill.held)}"
             )
 
     def _idle(self) -> bool:
