@@ -48,6 +48,7 @@ class Membership:
         self._id: str | None = None
         self._pid = 0
         self._owed: list[Settlement] = []
+        self._leaving = False
 
     @property
     def id(self) -> str:
@@ -72,13 +73,17 @@ class Membership:
         self._owed.append(settlement)
 
     def rejoin(self) -> None:
-        """Register again after having been declared dead."""
+        """Register again after having been declared dead; one that is leaving stays away."""
         with self._lock:
+            if self._leaving:
+                return
             self._register()
         self._on_rejoin()
 
     def leave(self) -> None:
         """Settle what is owed and unregister; a keeper tries again when the store fails now."""
+        with self._lock:
+            self._leaving = True
         if not self.departed():
             keeper_of(self._store).see_off(self)
 
