@@ -38,7 +38,10 @@ _EMBEDDED: Mapping[str, Shape] = {
     "chain": _LIST,
     "chord": (Mapping,),
 }
+_CHECKED_HEADERS = ("task", "id", *_HEADERS)
 _PARTS = 3
+_REMEMBERED = 1000
+_ADMITTED: set[tuple[type, ...] | None] = set()
 
 
 def admit(message: Any, *, max_size: int) -> tuple[str, Any]:  # noqa: ANN401 - kombu's message and payload
@@ -54,17 +57,40 @@ def admit(message: Any, *, max_size: int) -> tuple[str, Any]:  # noqa: ANN401 - 
     _check_size(message.claim.envelope, max_size)
     payload = _decoded(message)
     headers = message.headers
-    if "task" not in headers:
+    name = headers.get("task")
+    if name is None:
         return _first_protocol(payload), payload
+    kinds = _kinds(headers, payload)
+    if kinds not in _ADMITTED:
+        _check_second_protocol(headers, payload)
+        if kinds is not None and len(_ADMITTED) < _REMEMBERED:
+            _ADMITTED.add(kinds)
+    if not name or not headers["id"]:
+        raise MessageError("headers 'task' and 'id': expected texts, found an empty one")
+    return name, None
+
+
+def _kinds(headers: Mapping[str, Any], payload: Any) -> tuple[type, ...] | None:  # noqa: ANN401 - decoded JSON
+    """Return the types that decide about a message; None when it is not of the usual form.
+
+    Almost all messages have types that were checked before, so one look into a set is enough: the
+    full check costs about as much as decoding the message.
+    """
+    if type(payload) is not list or len(payload) != _PARTS or type(payload[2]) is not dict:
+        return None
+    found = [*map(headers.get, _CHECKED_HEADERS), *payload, *map(payload[2].get, _EMBEDDED)]
+    return tuple(map(type, found))
+
+
+def _check_second_protocol(headers: Mapping[str, Any], payload: Any) -> None:  # noqa: ANN401 - decoded JSON
     _require(headers, "task", "header")
     _require(headers, "id", "header")
     _check_types(headers, _HEADERS, "header")
     if isinstance(payload, Mapping):
         _check_arguments(payload.get("args", ()), payload.get("kwargs", {}))
         _check_types(payload, _EMBEDDED, "body")
-        return headers["task"], None
-    _check_body(payload)
-    return headers["task"], None
+    else:
+        _check_body(payload)
 
 
 def _check_size(envelope: Any, limit: int) -> None:  # noqa: ANN401 - umbel.message.Envelope
