@@ -99,6 +99,21 @@ class Model:
         """Return the queue's messages in a state."""
         return [entry for entry in self.entries.values() if entry.queue == queue and entry.state == state]
 
+    def in_state(self, state: str) -> list[Entry]:
+        """Return all messages in a state."""
+        return [entry for entry in self.entries.values() if entry.state == state]
+
+    def settle(self, entry: Entry, way: str, now: float, until: float | None) -> None:
+        """Do to one message what a settlement does."""
+        if way == "ack":
+            self.remove(entry)
+        elif way == "release":
+            entry.give_back(now, until)
+        elif way == "park":
+            entry.park()
+        else:
+            entry.die()
+
     def owned_by(self, receipts: Sequence[str]) -> list[Entry]:
         """Return the messages that these receipts own now."""
         return [entry for entry in self.entries.values() if entry.state == "claimed" and entry.receipt in receipts]
