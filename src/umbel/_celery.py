@@ -42,11 +42,13 @@ SUPPORTED = {"celery": "5.7", "kombu": "5.7"}
 @dataclass(frozen=True, slots=True)
 class Seam:
     """A private name. ``path`` is ``module:attribute.attribute``; ``parameters`` are the names of
-    those parameters that we pass or override, in order (None: it is not called).
+    those parameters that we pass or override, in order (None: it is not called). ``sets`` are the
+    attributes of instances that its code sets and we use.
     """
 
     path: str
     parameters: tuple[str, ...] | None = None
+    sets: tuple[str, ...] = ()
 
 
 SEAMS: tuple[Seam, ...] = (
@@ -68,7 +70,8 @@ SEAMS: tuple[Seam, ...] = (
     Seam("kombu.transport:TRANSPORT_ALIASES"),
     Seam("kombu.message:Message._state"),
     Seam("kombu.message:Message._decoded_cache"),
-    Seam("celery.app.autoretry:add_autoretry_behaviour", ("task",)),
+    Seam("celery.app.autoretry:add_autoretry_behaviour", ("task",), sets=("_orig_run",)),
+    Seam("celery.app.base:Celery.__init__", sets=("_pending", "_tasks")),
     Seam("celery.app.trace:task_has_custom", ("task", "attr")),
     Seam("celery.worker.request:Request._context"),
     Seam("celery.worker.request:Request._success_was_stored", ("self",)),
@@ -106,6 +109,9 @@ def _check_seam(seam: Seam) -> None:
         target = pkgutil.resolve_name(seam.path)
     except (AttributeError, ImportError) as problem:
         raise _moved(seam, "it is missing") from problem
+    missing = [name for name in seam.sets if name not in target.__code__.co_names]
+    if missing:
+        raise _moved(seam, f"it does not set {', '.join(missing)}")
     if seam.parameters is None:
         return
     found = tuple(inspect.signature(target).parameters)

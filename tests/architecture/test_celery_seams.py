@@ -71,6 +71,13 @@ def test_a_seam_with_other_parameters_is_refused_with_what_was_found(monkeypatch
         _celery.verify()
 
 
+def test_a_seam_that_no_longer_sets_an_attribute_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    seam = _celery.Seam("celery.app.base:Celery.__init__", sets=("_tasks", "_gone"))
+    monkeypatch.setattr(_celery, "SEAMS", (seam,))
+    with pytest.raises(UnsupportedError, match="it does not set _gone"):
+        _celery.verify()
+
+
 @pytest.mark.parametrize("found", ["5.6.9", "5.8.0", "6.0.0rc1"])
 def test_another_release_series_is_refused_with_the_remedy(found: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_celery, "version", lambda _package: found)
