@@ -74,6 +74,9 @@ SEAMS: tuple[Seam, ...] = (
     Seam("celery.app.base:Celery.__init__", sets=("_pending", "_tasks")),
     Seam("celery.app.trace:task_has_custom", ("task", "attr")),
     Seam("celery.worker.request:Request._context"),
+    Seam("celery.worker.request:Request._body"),
+    Seam("celery.worker.request:Request._decoded"),
+    Seam("celery.worker.request:Request._payload"),
     Seam("celery.worker.request:Request._success_was_stored", ("self",)),
     Seam("celery.worker.request:Request._retry_worker_lost", ("self", "exc", "exc_info")),
     Seam("celery.worker.strategy:hybrid_to_proto2", ("message", "body")),
@@ -312,3 +315,11 @@ def resolve(name: Any) -> Any:  # noqa: ANN401 - celery is untyped
     from celery.utils.imports import symbol_by_name  # noqa: PLC0415 - as above
 
     return symbol_by_name(name)
+
+
+def decode_once(request: Any) -> None:  # noqa: ANN401 - Celery's Request
+    """Let the tracer use the body that the request has decoded already; only where both are in one process."""
+    payload = request._payload
+    if not request._decoded and isinstance(payload, list | tuple):
+        request._body = payload
+        request._content_type = request._content_encoding = None

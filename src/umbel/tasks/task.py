@@ -7,8 +7,11 @@ tasks of any other base class have it too.
 
 from __future__ import annotations
 
+from typing import Any
+
 import celery
 
+from umbel.tasks.ids import new_task_id
 from umbel.tasks.options import Declared
 
 __all__ = ["REQUEST", "Task"]
@@ -27,3 +30,7 @@ class Task(celery.Task):
     Request = REQUEST
     declared: Declared = Declared()
     dead_letter: bool | None = None
+
+    def apply_async(self, args: Any = None, kwargs: Any = None, task_id: str | None = None, *rest: Any, **options: Any) -> Any:  # noqa: ANN401 - Celery's signature
+        """Publish the task, as Celery does; an id that is not given is one that sorts by time."""
+        return super().apply_async(args, kwargs, task_id or new_task_id(), *rest, **options)

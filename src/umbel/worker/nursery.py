@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,22 +35,29 @@ class Nursery:
         self._module = zygote_module
         self._wires: dict[int, Wire] = {}
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
+        self._endings: dict[int, int] = {}
         self._loading: int | None = None
         self._rolling = False
         self._count = 0
         self._state_dir: Path | None = None
 
-    def start(self, selector: selectors.BaseSelector) -> WorkerFacts:
-        """Start the first zygote and wait until it has loaded the application.
+    def start(self, selector: selectors.BaseSelector, interrupted: Callable[[], bool]) -> WorkerFacts | None:
+        """Start the first zygote and wait until it has loaded the application; None when ``interrupted``
+        says so meanwhile, which is asked whenever something else in the selector wakes it.
 
-        Raises ConfigurationError, with the application's own error, when it could not.
+        Raises ConfigurationError, with the application's own error, when it could not be loaded.
         """
         zygote = self._spawn(selector)
-        message = self._wires[zygote].receive()
-        if message is None or message["kind"] != "loaded":
-            raise self._refused(message)
-        self._adopt(zygote, message)
-        return self.facts
+        while True:
+            for key, _ in selector.select():
+                if key.data != zygote:
+                    if interrupted():
+                        return None
+                    continue
+                message = self.receive(zygote)
+                if message is None or message["kind"] != "loaded":
+                    raise self._refused(message)
+                return self.facts
 
     def fork(self, number: int, name: str) -> Shard:
         """Ask for one more shard."""
@@ -73,17 +81,29 @@ class Nursery:
         self._wires[self.zygote].send("fork", number=number, spec=spec)
         return Shard(number, name, table, self.zygote, time.monotonic())
 
+    def knows(self, zygote: int) -> bool:
+        """Return whether this zygote has not been forgotten."""
+        return zygote in self._wires
+
+    @property
+    def loading(self) -> int | None:
+        """The zygote that is loading the application, if one is."""
+        return self._loading
+
     def receive(self, zygote: int) -> Message | None:
-        """Return the next message of a zygote or its shards; None when the zygote is gone."""
-        message = self._wires[zygote].receive()
+        """Return the next message of a zygote or its shards; None when the zygote is gone.
+
+        Its end of the wire does not tell: a process that a body has forked and left behind holds it too.
+        """
+        wire = self._wires[zygote]
+        message = wire.receive() if self._processes[zygote].poll() is None else wire.rest()
         if message is not None and message["kind"] == "loaded":
             self._adopt(zygote, message)
         return message
 
     def reload(self, selector: selectors.BaseSelector) -> None:
         """Start a zygote with the code as it is now; the shards roll when it has loaded."""
-        if self._loading is None:
-            self._loading = self._spawn(selector)
+        self._loading = self._spawn(selector)
 
     def roll(self, roster: Roster) -> None:
         """Mark the shards of older code as leaving, so that replacements start beside them."""
@@ -112,10 +132,14 @@ class Nursery:
 
     def forget(self, zygote: int, selector: selectors.BaseSelector) -> None:
         """Drop a zygote that is gone."""
-        wire = self._wires.pop(zygote)
+        wire, ending = self._wires.pop(zygote), self._endings.pop(zygote)
         selector.unregister(wire)
+        selector.unregister(ending)
         wire.close()
-        self._processes.pop(zygote).wait()
+        os.close(ending)
+        process = self._processes.pop(zygote)
+        process.kill()
+        process.wait()
         if zygote == self.zygote:
             self.zygote = None
         if zygote == self._loading:
@@ -136,7 +160,8 @@ class Nursery:
         """End the zygotes; their shards die with them."""
         for zygote, process in self._processes.items():
             self._wires[zygote].close()
-            process.terminate()
+            os.close(self._endings[zygote])
+            process.kill()
             process.wait()
         if self._state_dir is not None:
             for table in self._state_dir.glob(f"{os.getpid()}-*.run"):
@@ -153,7 +178,9 @@ class Nursery:
         ours.send("hello", app=self._app, options=self._options.as_dict())
         self._wires[process.pid] = ours
         self._processes[process.pid] = process
+        self._endings[process.pid] = os.pidfd_open(process.pid)
         selector.register(ours, selectors.EVENT_READ, process.pid)
+        selector.register(self._endings[process.pid], selectors.EVENT_READ, process.pid)
         return process.pid
 
     def _adopt(self, zygote: int, message: Message) -> None:

@@ -19,6 +19,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from umbel import events
+from umbel.errors import StorageError
 
 if TYPE_CHECKING:
     from umbel.transports.channel import Channel, Delivery
@@ -27,6 +28,8 @@ __all__ = ["Prefetch"]
 
 _LARGEST = 1000
 _SMOOTHING = 0.3
+_SETTLE_EVERY = 0.02
+"""Seconds that a result may wait for others to be stored with it."""
 
 
 class Prefetch:
@@ -52,12 +55,11 @@ class Prefetch:
         self._ready = threading.Condition(self._lock)
         self._idle = threading.Condition(self._lock)
         self._running = 0
-        self._waiting = 0
         self._alone = False
         self._depth = 0
         self._open = True
         self._closed = False
-        self._nudged = False
+        self._fetched_at = 0.0
         self._ended = 0
         self._busy = 0.0
         self._service = 0.0
@@ -77,7 +79,6 @@ class Prefetch:
 
     def appetite(self) -> int:
         """Return how many more messages this shard wants now."""
-        self._nudged = False
         with self._lock:
             if not self._open:
                 return 0
@@ -113,13 +114,7 @@ class Prefetch:
                 if self._closed or self._spent():
                     self._idle.notify_all()
                     return None
-                self._want_more()
-                self._waiting += 1
                 self._ready.wait()
-                self._waiting -= 1
-            low = len(self._buffer) * 2 < self._depth
-        if low:
-            self._want_more()
         return work
 
     def deliver(self, delivery: Delivery) -> None:
@@ -146,8 +141,11 @@ class Prefetch:
                 self._idle.notify_all()
                 if self._buffer or self._handed:
                     self._ready.notify_all()
-        if not self._buffer or self._spent():
-            self._want_more()
+            due = not self._buffer or now - self._fetched_at > _SETTLE_EVERY
+            if due:
+                self._fetched_at = now
+        if due:
+            self._fetch()
 
     def hand_over(self, work: Any) -> None:  # noqa: ANN401 - see take
         """Give a slot something that does not come from the buffer; it goes first."""
@@ -220,14 +218,27 @@ class Prefetch:
 
     def _isolate(self, delivery: Delivery) -> bool:
         channel = self._channel
-        if channel is None or not channel.store.isolate(delivery.claim.receipt):
+        if channel is None:
+            return False
+        channel.settle()  # what has ended must not be repeated, or be blamed, when the suspect ends the process
+        if not channel.store.isolate(delivery.claim.receipt):
             return False
         events.emit(events.TaskIsolated(task_id=delivery.claim.envelope.task_id, crashes=delivery.claim.crashes))
         return True
 
-    def _want_more(self) -> None:
-        if not self._nudged:
-            self._nudged = True
+    def _fetch(self) -> None:
+        """Settle and claim in the slot's own thread: while it does so, nothing else wants the interpreter.
+
+        The consumer's thread does the same on its own turns, which is what wakes an idle slot, and what
+        settles while a slow body runs. A failure is left to that thread, which reconnects.
+        """
+        channel = self._channel
+        if channel is not None and self._open:
+            try:
+                channel.fetch()
+            except StorageError:
+                self._nudge()
+        if self._spent() or not self._open:
             self._nudge()
 
     def _stalled(self) -> bool:

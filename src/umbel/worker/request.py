@@ -20,6 +20,7 @@ from celery.exceptions import (
     Ignore,
     InvalidTaskError,
     Reject,
+    TaskPredicate,
     Terminated,
     TimeLimitExceeded,
     WorkerLostError,
@@ -42,6 +43,9 @@ __all__ = ["Request", "bury_delivery", "request_class", "wants_dead_letter"]
 
 logger = get_logger(__name__)
 
+_SETTLED_OTHERWISE = (TaskPredicate, Terminated, TimeLimitExceeded, WorkerLostError)
+"""Errors that are no plain failure of the body; Celery knows what each one asks."""
+
 
 class Request(CeleryRequest):
     """Celery's request, with dead letters."""
@@ -54,6 +58,8 @@ class Request(CeleryRequest):
         try:
             super().__init__(message, **options)
             _check_time_limits(self.time_limits)
+            if isinstance(message.channel, Channel) and message.channel.intake is not None:
+                _celery.decode_once(self)
         except (InvalidTaskError, MemoryError):
             raise
         except (AttributeError, KeyError, LookupError, OverflowError, TypeError, ValueError) as problem:
@@ -95,6 +101,10 @@ class Request(CeleryRequest):
         if isinstance(error, MemoryError):
             exc_info = self._record_memory_error(error)
             error, return_ok = unwrapped(exc_info), True
+        elif not return_ok and isinstance(error, Exception) and not isinstance(error, _SETTLED_OTHERWISE):
+            # Celery would acknowledge first and store the failure after it; a crash between loses the result.
+            logger.error("Task %s[%s] failed outside Celery's tracer: %r", self.name, self.id, error, exc_info=error)
+            exc_info, return_ok = self.fail(error), True
         self._judge(exc_info, error)
         early = self.acknowledged
         try:
@@ -117,6 +127,12 @@ class Request(CeleryRequest):
         except TimeLimitExceeded:  # raised here because Celery's chords look at the current exception
             super().on_timeout(soft, timeout)
         self._bury_early(early)
+
+    def send_event(self, type: str, **fields: Any) -> None:  # noqa: A002, ANN401 - Celery's names
+        """Send an event about this task, when somebody asked for task events."""
+        eventer = self.eventer
+        if eventer and eventer.enabled and (not eventer.groups or "task" in eventer.groups):
+            super().send_event(type, **fields)
 
     @property
     def context(self) -> Any:  # noqa: ANN401 - Celery's Context

@@ -117,7 +117,7 @@ class Shard:
 
     def watch(self, hub: Hub) -> None:
         """Join the consumer's event loop."""
-        hub.add_reader(self._nudges.fileno(), self._on_nudge)
+        hub.add_reader(self._nudges.fileno(), self._nudges.clear)
         hub.add_reader(self._signals.fileno(), self._on_signals)
         hub.on_tick.add(self._turn)
         hub.call_repeatedly(_SOFT_LIMIT_CHECK, self._check_soft_limits)
@@ -175,11 +175,6 @@ class Shard:
             thread.join()
 
     # In the consumer's thread, on the event loop.
-
-    def _on_nudge(self) -> None:
-        self._nudges.clear()
-        if self._channel is not None:
-            self._channel.fetch()
 
     def _on_signals(self) -> None:
         for number in self._signals.pending():

@@ -18,9 +18,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from billiard.einfo import ExceptionInfo
-from celery.concurrency.base import BasePool, apply_target
+from celery.concurrency.base import BasePool
 
-from umbel.errors import UnsupportedError
+from umbel.errors import TaskError, UnsupportedError
 from umbel.worker.soft_limits import SoftLimit
 
 if TYPE_CHECKING:
@@ -80,15 +80,15 @@ class Slot:
         target: Callable[..., Any] = job.target
         if soft:
             target = self.limit.guarding(job.target, soft, now + soft, options.get("timeout_callback"))
+        accepted, failed = options.get("accept_callback"), options.get("error_callback")
         try:
-            apply_target(
-                target, job.args, job.kwargs, options.get("callback"), options.get("accept_callback"), os.getpid()
-            )
-        except Exception:
-            failed = options.get("error_callback")
+            if accepted is not None:
+                accepted(os.getpid(), now)
+            options["callback"](target(*job.args, **job.kwargs))
+        except BaseException as problem:  # noqa: BLE001 - nothing that a body raises may end its slot
             if failed is None:
                 raise
-            failed(ExceptionInfo())
+            failed(_info(problem))
 
 
 class SlotPool(BasePool):  # type: ignore[misc]  # celery is untyped
@@ -177,3 +177,15 @@ class SlotPool(BasePool):  # type: ignore[misc]  # celery is untyped
     def _get_info(self) -> dict[str, Any]:
         info: dict[str, Any] = super()._get_info()
         return info | {"max-concurrency": self.num_processes, "processes": [os.getpid()], "threads": self.num_processes}
+
+
+def _info(problem: BaseException) -> ExceptionInfo:
+    """Return the current error for Celery. A SystemExit and its like end no process here, so that they are
+    failures like any other; they must not end the process of who asks for the result either.
+    """
+    if isinstance(problem, Exception):
+        return ExceptionInfo()
+    try:
+        raise TaskError(f"the body raised {problem!r}", error_code="TASK_EXITED") from problem
+    except TaskError:
+        return ExceptionInfo()

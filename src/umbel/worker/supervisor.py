@@ -73,6 +73,8 @@ class Supervisor:
         self._exit_code = 0
         self._announced = False
         self._failures = 0
+        self._reload_wanted = False
+        self._told_of_reload = False
         self._fork_at: float = 0.0
         self._due: dict[Callable[[], None], float] = {}
         self._intervals: dict[Callable[[], None], float] = {}
@@ -80,8 +82,15 @@ class Supervisor:
     def run(self) -> int:
         """Run until told to stop; return the exit code (0 after a clean drain)."""
         self._watch_signals()
-        self._facts = self._nursery.start(self._selector)
-        facts = self._facts
+        try:
+            facts = self._nursery.start(self._selector, lambda: bool({*self._signals()} - {signal.SIGHUP}))
+        except BaseException:
+            self._nursery.close()
+            raise
+        if facts is None:
+            self._nursery.close()
+            return 0
+        self._facts = facts
         set_up_logging(facts.loglevel)
         self._store = open_store(facts.store, options=facts.store_options) if facts.store else None
         self._health = Health(facts, self._options.node())
@@ -142,13 +151,20 @@ class Supervisor:
     # The number of shards.
 
     def _keep_number(self) -> None:
-        if self._stopping or self._nursery.zygote is None or time.monotonic() < self._fork_at:
+        if self._stopping or time.monotonic() < self._fork_at:
+            return
+        if (self._reload_wanted or self._nursery.zygote is None) and self._nursery.loading is None:
+            self._reload_wanted = False
+            self._nursery.reload(self._selector)
+        if self._nursery.zygote is None:
             return
         while len(self._roster.staying) < self._facts.processes:
             number = self._roster.free_number()
             self._roster.add(self._nursery.fork(number, self._options.shard_name(number)))
 
     def _on_wire(self, zygote: int) -> None:
+        if not self._nursery.knows(zygote):
+            return
         message = self._nursery.receive(zygote)
         if message is None:
             self._on_zygote_gone(zygote)
@@ -195,9 +211,18 @@ class Supervisor:
         self._nursery.roll(self._roster)
 
     def _on_failed(self, message: Message) -> None:
-        sys.stderr.write(f"reload failed, the old code goes on: {message['error']['message']}\n")
+        self._told_of_reload = True
+        self._refuse_reload(f"{message['error']['error_code']}: {message['error']['message']}")
+
+    def _refuse_reload(self, cause: str) -> None:
+        goes_on = "the old code goes on" if self._nursery.zygote is not None else "it will be tried again"
+        sys.stderr.write(f"error: WORKER_RELOAD_FAILED: {cause}; {goes_on}\n")
+        sys.stderr.flush()
 
     def _on_zygote_gone(self, zygote: int) -> None:
+        if zygote == self._nursery.loading and not self._told_of_reload:
+            self._refuse_reload("the process that loads the application ended before it was done")
+        self._told_of_reload = False
         self._nursery.forget(zygote, self._selector)
         for shard in self._roster:
             if shard.zygote == zygote:
@@ -206,7 +231,6 @@ class Supervisor:
                 self._bury(shard, shard.cause or "its zygote died")
         if not self._stopping and self._nursery.zygote is None:
             self._count_failure()
-            self._nursery.reload(self._selector)
 
     def _on_exited(self, message: Message) -> None:
         shard = self._roster.by_pid(message["pid"])
@@ -306,10 +330,16 @@ class Supervisor:
         signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
         self._selector.register(reader, selectors.EVENT_READ, None)
 
+    def _signals(self) -> list[int]:
+        try:
+            return list(os.read(self._signal_reader, 4096))
+        except BlockingIOError:
+            return []
+
     def _on_signals(self) -> None:
-        for number in os.read(self._signal_reader, 4096):
+        for number in self._signals():
             if number == signal.SIGHUP:
-                self._nursery.reload(self._selector)
+                self._reload_wanted = True
             elif number == signal.SIGQUIT or self._stopping:
                 self._stop("SIGQUIT")
                 self._release_all()

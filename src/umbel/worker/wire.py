@@ -41,9 +41,16 @@ class Wire:
 
     def receive(self) -> Message | None:
         """Return the next message, or None when the peer is gone; blocks until there is one."""
+        return self._next(0)
+
+    def rest(self) -> Message | None:
+        """Return the next message that has arrived already, or None."""
+        return self._next(socket.MSG_DONTWAIT)
+
+    def _next(self, flags: int) -> Message | None:
         try:
-            packet = self._end.recv(_LARGEST)
-        except ConnectionResetError:
+            packet = self._end.recv(_LARGEST, flags)
+        except (BlockingIOError, ConnectionResetError):
             return None
         if not packet:
             return None

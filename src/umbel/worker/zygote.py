@@ -74,6 +74,8 @@ class Zygote:
         child = os.fork()
         if not child:
             signal.set_wakeup_fd(-1)
+            # The child says so itself as well: whatever it says next must find it known.
+            self._wire.send("forked", pid=os.getpid(), number=message["number"])
             run_shard(self._app, spec, self._wire, parent, self._selector.close)
         self._children.add(child)
         self._wire.send("forked", pid=child, number=message["number"])

@@ -79,6 +79,7 @@ class Channel(EntityChannel):
         Raises:
             OversizeError: it is larger than ``max_message_size``.
         """
+        self.connection.verify()
         exchange, routing_key = exchange or "", routing_key or ""
         information = message["properties"].setdefault("delivery_info", {})
         information.update(exchange=exchange, routing_key=routing_key)
@@ -220,7 +221,8 @@ class Channel(EntityChannel):
 
     def idle_for(self) -> float | None:
         """Return how many seconds may pass until the next turn, if nothing happens; None: any."""
-        if self.settlement.stuck:
+        if self.settlement.stuck or self._fetching.locked():
+            # Another thread claims just now, and does once more what was asked for meanwhile.
             return self._options.poll_interval
         times = [self._notices.idle_for(), self._tasks.idle_for() if self._room() > 0 else None]
         return min((seconds for seconds in times if seconds is not None), default=None)

@@ -7,12 +7,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import msgspec
 from kombu.transport import virtual
 
 from umbel.transports.base import Claim
 from umbel.transports.channel.envelopes import to_payload
 
 __all__ = ["Delivery", "Intake", "Message", "Subscription", "open_message"]
+
+_DECODER = msgspec.json.Decoder()
+_MARK = b"__type__"
+"""What kombu's JSON writes for values that JSON has no form for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +62,20 @@ class Message(virtual.Message):
     """A message as Celery sees it; ``claim`` is what the store knows of it."""
 
     claim: Claim
+
+    def _decode(self) -> Any:  # noqa: ANN401 - JSON of any shape
+        """Decode plain JSON the fast way; whatever is special goes through kombu, with the same outcome."""
+        body = self.body
+        plain = self.content_type == "application/json" and self.content_encoding == "utf-8"
+        if plain and type(body) is bytes and _MARK not in body and self._accepts_json():
+            try:
+                return _DECODER.decode(body)
+            except (msgspec.DecodeError, UnicodeDecodeError):
+                pass
+        return super()._decode()
+
+    def _accepts_json(self) -> bool:
+        return self.accept is None or "application/json" in self.accept
 
 
 def open_message(claim: Claim, channel: Any) -> Message:  # noqa: ANN401 - the channel imports this module

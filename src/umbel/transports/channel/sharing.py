@@ -2,7 +2,8 @@
 
 A store is opened at the first connection and stays open while the process lives, because Celery opens
 and closes connections all the time. A SQLite file that was moved away or replaced is opened anew by
-the next connection: the one that is open is then another file.
+the next connection, and a connection that is open notices within a second: it would go on with a
+file that nobody else sees.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from umbel.database import sqlite_path
+from umbel.errors import StorageError
 from umbel.transports.base import Store
 from umbel.transports.channel.options import STORE_OPTIONS
 from umbel.transports.channel.routing import Routes
@@ -31,7 +33,21 @@ class SharedStore:
 
     store: Store
     routes: Routes
+    path: Path | None
     identity: _Identity
+
+    def verify(self) -> None:
+        """Check that the file is still the one that was opened.
+
+        Raises:
+            StorageError: it was moved, removed or replaced; connecting again opens the new one.
+        """
+        if self.identity != _identity(self.path):
+            raise StorageError(
+                f"database {self.path} was moved, removed or replaced while it was open",
+                hint="the connection is made again with the file that is there now",
+                file=str(self.path),
+            )
 
 
 _shared: dict[tuple[Any, ...], SharedStore] = {}
@@ -49,7 +65,7 @@ def share(url: str, transport_options: Mapping[str, Any]) -> SharedStore:
     key = (url, str(Path.cwd()) if url.startswith("sqlite:") else "", *sorted(options.items()))
     with _lock:
         known = _shared.get(key)
-        if known is None or known.identity != _identity(url):
+        if known is None or known.identity != _identity(known.path):
             known = _shared[key] = _open(url, options)
         return known
 
@@ -58,14 +74,16 @@ def _open(url: str, options: Mapping[str, Any]) -> SharedStore:
     store = open_store(url, options=options)
     # The first question opens the file, so that what is wrong with it is said when connecting.
     store.queue_exists("")
-    return SharedStore(store, Routes(store), _identity(url))
+    # Absolute, because the process may change its folder later.
+    path = sqlite_path(url).absolute() if url.startswith("sqlite:") else None
+    return SharedStore(store, Routes(store), path, _identity(path))
 
 
-def _identity(url: str) -> _Identity:
-    if not url.startswith("sqlite:"):
+def _identity(path: Path | None) -> _Identity:
+    if path is None:
         return None
     try:
-        status = sqlite_path(url).stat()
+        status = path.stat()
     except OSError:
         return None
     return status.st_dev, status.st_ino

@@ -24,6 +24,8 @@ from umbel.transports.channel.watch import LoopThread, Watch
 
 __all__ = ["MemoryTransport", "SqliteTransport", "Transport"]
 
+_VERIFY_EVERY = 1.0
+
 
 class Transport(virtual.Transport):
     """A connection to a store: its channels, its registration as a consumer, and what wakes it.
@@ -50,6 +52,7 @@ class Transport(virtual.Transport):
         self.loop = LoopThread()
         self._pid = os.getpid()
         self._round = 0
+        self._verify_at = 0.0
         _transports.add(self)
 
     @property
@@ -78,6 +81,17 @@ class Transport(virtual.Transport):
     def watch(self) -> Watch:
         """What wakes this connection."""
         return Watch(self.shared.store)
+
+    def verify(self) -> None:
+        """Check now and then that the store is still the one that was opened.
+
+        Raises:
+            StorageError: it is not.
+        """
+        now = time.monotonic()
+        if now >= self._verify_at:
+            self._verify_at = now + _VERIFY_EVERY
+            self.shared.verify()
 
     def establish_connection(self) -> Transport:
         """Open the store, and the first channel.
@@ -120,6 +134,7 @@ class Transport(virtual.Transport):
             TimeoutError: none came (kombu knows it as ``socket.timeout``).
         """
         self.loop.enter()
+        self.verify()
         deadline = None if timeout is None else time.monotonic() + timeout
         while not self._drain_one():
             remaining = self.options.poll_interval if deadline is None else deadline - time.monotonic()
@@ -142,6 +157,7 @@ class Transport(virtual.Transport):
 
     def _on_tick(self) -> None:
         self.loop.enter()
+        self.verify()
         again = [channel.turn() for channel in tuple(self.channels)]
         if any(again):
             self.watch.nudge()
