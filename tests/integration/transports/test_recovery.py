@@ -72,3 +72,17 @@ def test_a_first_delivery_is_not_marked_as_redelivered(plain, start_worker, effe
     plain.record_delivery.apply_async(priority=7)
     start_worker()
     eventually(lambda: effects() == [["delivery", "False", "7", "celery"]], claim="it has run")
+
+
+def test_a_worker_whose_file_was_moved_away_connects_to_the_new_one(plain, start_worker, effects, eventually, tmp_path):
+    worker = start_worker()
+    plain.record.delay("before")
+    eventually(lambda: words(effects()) == ["before"], claim="it works")
+    (tmp_path / "backup").mkdir()
+    for path in tmp_path.glob("broker.db*"):
+        if path.is_file():
+            path.rename(tmp_path / "backup" / path.name)
+    eventually(lambda: "was moved, removed or replaced" in worker.text, claim="the worker has noticed")
+    plain.record.delay("after")
+    eventually(lambda: words(effects()) == ["before", "after"], claim="it works again")
+    assert "Connection to broker lost" in worker.text
