@@ -1,4 +1,4 @@
-"""Real workers of plain Celery on the SQLite transport, with the app in ``shop.py``."""
+"""Real workers on the SQLite transport, plain Celery's and Umbel's own, with the app in ``shop.py``."""
 
 from __future__ import annotations
 
@@ -30,6 +30,9 @@ class Shop:
 
     def start(self, pool: str, *options: str, app: str = "shop:app", concurrency: int = 2) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "celery", "-A", app, "worker", "-P", pool, "-c", str(concurrency), "-lINFO"]
+        if pool == "umbel":
+            shape = ["--processes", "1", "--threads", str(concurrency), "-l", "INFO"]
+            command = [sys.executable, "-m", "umbel", "-A", app, "worker", *shape]
         with (self.folder / f"worker{len(self.workers)}.log").open("wb") as log:
             worker = subprocess.Popen([*command, *options], cwd=HERE, stdout=log, stderr=subprocess.STDOUT)
         self.workers.append(worker)

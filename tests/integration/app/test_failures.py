@@ -24,7 +24,7 @@ FAILURES = {
 }
 
 
-@pytest.mark.parametrize("pool", ["solo", "threads", "prefork"])
+@pytest.mark.parametrize("pool", ["solo", "threads", "prefork", "umbel"])
 def test_every_final_failure_is_a_dead_letter_with_its_reason(
     shop: Any, settled: Callable[..., None], pool: str
 ) -> None:
@@ -41,7 +41,7 @@ def test_every_final_failure_is_a_dead_letter_with_its_reason(
     assert not [letter for task_id in spared for letter in shop.dead(task_id=task_id)]
 
 
-@pytest.mark.parametrize("pool", ["solo", "threads", "prefork"])
+@pytest.mark.parametrize("pool", ["solo", "threads", "prefork", "umbel"])
 def test_an_umbel_error_comes_back_whole_from_the_result(shop: Any, settled: Callable[..., None], pool: str) -> None:
     result = shop.module.flaky.delay("visa")
     shop.start(pool)
@@ -60,7 +60,7 @@ def test_an_umbel_error_comes_back_whole_from_the_result(shop: Any, settled: Cal
     assert "CardGatewayDownError" in letter.error["traceback"]
 
 
-@pytest.mark.parametrize("pool", ["solo", "threads", "prefork"])
+@pytest.mark.parametrize("pool", ["solo", "threads", "prefork", "umbel"])
 def test_a_temporary_error_is_retried_in_the_broker(shop: Any, settled: Callable[..., None], pool: str) -> None:
     result = shop.module.recovers.delay(str(shop.folder / "there"))
     shop.start(pool)

@@ -99,7 +99,7 @@ ZOO: dict[str, tuple[bytes, bytes, Reason]] = {
 }
 
 
-@pytest.mark.parametrize("pool", ["solo", "threads", "prefork"])
+@pytest.mark.parametrize("pool", ["solo", "threads", "prefork", "umbel"])
 def test_every_malformed_message_is_kept_and_the_worker_goes_on(
     shop: Any, settled: Callable[..., None], pool: str
 ) -> None:
@@ -125,7 +125,7 @@ def test_every_malformed_message_is_kept_and_the_worker_goes_on(
     assert sorted(shop.effects()) == ["add 20 1", "add 20 2"]
 
 
-@pytest.mark.parametrize("pool", ["solo", "threads", "prefork"])
+@pytest.mark.parametrize("pool", ["solo", "threads", "prefork", "umbel"])
 def test_who_waits_for_a_malformed_task_is_told(shop: Any, settled: Callable[..., None], pool: str) -> None:
     content = json.loads(headers(timelimit=["a", "b"], id="told"))
     envelope = Envelope(task_id="told", task="shop.add", head=json.dumps(content).encode(), body=GOOD)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 
-@pytest.mark.parametrize("pool", ["solo", "threads", "prefork"])
+@pytest.mark.parametrize("pool", ["solo", "threads", "prefork", "umbel"])
 def test_an_unknown_task_is_parked_and_runs_later(
     shop: Any, eventually: Callable[..., None], settled: Callable[..., None], monkeypatch: pytest.MonkeyPatch, pool: str
 ) -> None:

@@ -9,7 +9,7 @@ import pytest
 from celery import chain, chord, group
 
 
-@pytest.mark.parametrize("pool", ["solo", "threads", "prefork"])
+@pytest.mark.parametrize("pool", ["solo", "threads", "prefork", "umbel"])
 def test_a_replayed_chord_member_completes_the_chord(shop: Any, settled: Callable[..., None], pool: str) -> None:
     there = shop.folder / "there"
     header = group(shop.module.add.s(1, 1), shop.module.unless.s(str(there), 5))

@@ -13,9 +13,12 @@ from umbel.errors import PoisonError
 from umbel.outcomes import Reason
 
 
-def test_a_task_that_kills_its_child_is_poison_after_the_crash_limit(shop: Any, settled: Callable[..., None]) -> None:
+@pytest.mark.parametrize("pool", ["prefork", "umbel"])
+def test_a_task_that_kills_its_process_is_poison_after_the_crash_limit(
+    shop: Any, settled: Callable[..., None], pool: str
+) -> None:
     result = shop.module.dies.apply_async(link_error=shop.module.note_id.s())
-    shop.start("prefork")
+    shop.start(pool)
     settled(shop, within=60)
     assert shop.effects().count("dies") == 3
     (letter,) = shop.dead(task_id=result.id)
@@ -51,9 +54,12 @@ def test_a_chord_with_a_member_that_takes_too_long_fails_instead_of_hanging(
     assert "raised TimeLimitExceeded" in str(shop.app.AsyncResult(body.id).result)
 
 
-def test_a_hard_time_limit_is_a_dead_letter_and_is_recorded_once(shop: Any, settled: Callable[..., None]) -> None:
+@pytest.mark.parametrize("pool", ["prefork", "umbel"])
+def test_a_hard_time_limit_is_a_dead_letter_and_is_recorded_once(
+    shop: Any, settled: Callable[..., None], pool: str
+) -> None:
     result = shop.module.too_long.apply_async(link_error=shop.module.note_id.s())
-    shop.start("prefork")
+    shop.start(pool)
     settled(shop, within=60)
     (letter,) = shop.dead(task_id=result.id)
     assert (letter.reason, letter.error["error_code"]) == (Reason.TIME_LIMIT, "TimeLimitExceeded")
@@ -69,7 +75,7 @@ def test_a_soft_time_limit_that_nobody_catches_is_a_dead_letter(shop: Any, settl
     assert letter.reason is Reason.TIME_LIMIT
 
 
-@pytest.mark.parametrize("pool", ["solo", "threads", "prefork"])
+@pytest.mark.parametrize("pool", ["solo", "threads", "prefork", "umbel"])
 def test_a_claim_with_a_verdict_never_runs(shop: Any, settled: Callable[..., None], pool: str) -> None:
     header = group(shop.module.add.s(1, 1), shop.module.note_id.s())
     body = chord(header)(shop.module.sum_up.s())
