@@ -11,11 +11,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.ledger import Ledger
-from benchmarks.system import System
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
+
+from benchmarks.ledger import Ledger
+from benchmarks.system import System
 
 SYSTEMS = (
     System(

@@ -6,8 +6,9 @@ import os
 import sqlite3
 from pathlib import Path
 
-from benchmarks.ledger import hit, stamp
 from celery import Celery
+
+from benchmarks.ledger import hit, stamp
 
 _FOLDER = Path(os.environ["BENCH_DIR"])
 

@@ -190,17 +190,17 @@ def find_app(spec: str) -> Any:  # noqa: ANN401 - celery is untyped
 
 def publish_callback(app: Any, publish: Callable[..., Any], *args: Any, **options: Any) -> Any:  # noqa: ANN401 - celery is untyped
     """Publish what follows a task, with the retries that Celery grants to callbacks."""
-    return app.amqp._retry_publish(publish, *args, **options)  # noqa: SLF001 - as above
+    return app.amqp._retry_publish(publish, *args, **options)
 
 
 def fail_signatures(backend: Any, signatures: Sequence[Any], error: BaseException) -> None:  # noqa: ANN401 - celery is untyped
     """Store the failure of tasks that will never run, and let it reach the chords that they are parts of."""
-    backend._fail_chain(signatures, error)  # noqa: SLF001 - as above
+    backend._fail_chain(signatures, error)
 
 
 def remember_result(result: Any, meta: dict[str, Any]) -> None:  # noqa: ANN401 - celery is untyped
     """Let an ``AsyncResult`` know its metadata, and fulfil its promise when the task is ready."""
-    result._maybe_set_cache(meta)  # noqa: SLF001 - as above
+    result._maybe_set_cache(meta)
 
 
 def setup_worker_optimizations(app: Any, hostname: str) -> None:  # noqa: ANN401 - celery is untyped
@@ -212,12 +212,12 @@ def setup_worker_optimizations(app: Any, hostname: str) -> None:  # noqa: ANN401
 
 def registered_tasks(app: Any) -> list[Any]:  # noqa: ANN401 - celery is untyped
     """Return the tasks that the app has so far, without finalizing it as ``app.tasks`` would."""
-    return list(app._tasks.values())  # noqa: SLF001 - the purpose of this module
+    return list(app._tasks.values())
 
 
 def pending_tasks(app: Any) -> list[Any]:  # noqa: ANN401 - celery is untyped
     """Return the proxies of decorated tasks that the app has not built yet."""
-    return list(app._pending)  # noqa: SLF001 - as above
+    return list(app._pending)
 
 
 def when_built(proxy: Any, callback: Callable[[], None]) -> None:  # noqa: ANN401 - celery is untyped
@@ -227,8 +227,8 @@ def when_built(proxy: Any, callback: Callable[[], None]) -> None:  # noqa: ANN40
 
 def intercept_task_building(app: Any, build: Callable[..., Any]) -> None:  # noqa: ANN401 - celery is untyped
     """Let this one app build its tasks with ``build(original, fun, **options)``."""
-    original = app._task_from_fun  # noqa: SLF001 - as above
-    app._task_from_fun = partial(build, original)  # noqa: SLF001 - as above
+    original = app._task_from_fun
+    app._task_from_fun = partial(build, original)
 
 
 def autoretried_body(task: Any) -> Callable[..., Any] | None:  # noqa: ANN401 - celery is untyped
@@ -238,7 +238,7 @@ def autoretried_body(task: Any) -> Callable[..., Any] | None:  # noqa: ANN401 - 
 
 def replace_autoretried_body(task: Any, body: Callable[..., Any]) -> None:  # noqa: ANN401 - celery is untyped
     """Put another body inside the wrapper of ``autoretry_for``."""
-    task._orig_run = body  # noqa: SLF001 - as above
+    task._orig_run = body
 
 
 def overrides(task: Any, method: str) -> bool:  # noqa: ANN401 - celery is untyped
@@ -250,21 +250,21 @@ def overrides(task: Any, method: str) -> bool:  # noqa: ANN401 - celery is untyp
 
 def context_of(request: Any) -> Any:  # noqa: ANN401 - celery is untyped
     """Return the :class:`celery.app.task.Context` of a worker's request."""
-    return request._context  # noqa: SLF001 - as above
+    return request._context
 
 
 def success_was_stored(request: Any) -> Any:  # noqa: ANN401 - celery is untyped
     """Return the stored metadata when the task of a worker's request has succeeded before, else False."""
     from celery.worker.request import Request  # noqa: PLC0415 - as above
 
-    return Request._success_was_stored(request)  # noqa: SLF001 - as above
+    return Request._success_was_stored(request)
 
 
 def retry_worker_lost(request: Any, error: BaseException, info: Any) -> bool:  # noqa: ANN401 - celery is untyped
     """Publish the task again because its process died, if ``retry_on_worker_lost`` can; return whether it did."""
     from celery.worker.request import Request  # noqa: PLC0415 - as above
 
-    return bool(Request._retry_worker_lost(request, error, info))  # noqa: SLF001 - as above
+    return bool(Request._retry_worker_lost(request, error, info))
 
 
 def make_request(kind: Callable[..., Any], message: Any, payload: Any, *, task: Any, consumer: Any) -> Any:  # noqa: ANN401 - celery is untyped
@@ -297,17 +297,17 @@ def make_request(kind: Callable[..., Any], message: Any, payload: Any, *, task: 
 
 def mark_acknowledged(message: Any) -> None:  # noqa: ANN401 - kombu is untyped
     """Tell kombu's message that it is settled, when its channel was told directly."""
-    message._state = "ACK"  # noqa: SLF001 - as above
+    message._state = "ACK"
 
 
 def mark_requeued(message: Any) -> None:  # noqa: ANN401 - kombu is untyped
     """Tell kombu's message that it went back, when its channel was told directly."""
-    message._state = "REQUEUED"  # noqa: SLF001 - as above
+    message._state = "REQUEUED"
 
 
 def was_decoded(message: Any) -> bool:  # noqa: ANN401 - kombu is untyped
     """Return whether the body has been decoded already, so that looking at it again costs nothing."""
-    return message._decoded_cache is not None  # noqa: SLF001 - as above
+    return message._decoded_cache is not None
 
 
 def resolve(name: Any) -> Any:  # noqa: ANN401 - celery is untyped

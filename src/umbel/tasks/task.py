@@ -31,6 +31,13 @@ class Task(celery.Task):
     declared: Declared = Declared()
     dead_letter: bool | None = None
 
-    def apply_async(self, args: Any = None, kwargs: Any = None, task_id: str | None = None, *rest: Any, **options: Any) -> Any:  # noqa: ANN401 - Celery's signature
+    def apply_async(
+        self,
+        args: Any = None,  # noqa: ANN401 - Celery's signature
+        kwargs: Any = None,  # noqa: ANN401 - as above
+        task_id: str | None = None,
+        *rest: Any,  # noqa: ANN401 - as above
+        **options: Any,  # noqa: ANN401 - as above
+    ) -> Any:  # noqa: ANN401 - as above
         """Publish the task, as Celery does; an id that is not given is one that sorts by time."""
         return super().apply_async(args, kwargs, task_id or new_task_id(), *rest, **options)

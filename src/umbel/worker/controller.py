@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["ShardConsumer", "ShardController", "ShardStep"]
 
 
-class ShardController(WorkController):  # type: ignore[misc]  # celery is untyped
+class ShardController(WorkController):
     """A worker node without a command line: what `celery.apps.worker` adds, minus signals and banner."""
 
     def __init__(self, *, shard: Shard, **options: Any) -> None:  # noqa: ANN401 - Celery's own options
@@ -63,7 +63,7 @@ class ShardConsumer(Consumer):
         return super()._limit_task(request, bucket, tokens)
 
 
-class ShardStep(bootsteps.StartStopStep):  # type: ignore[misc]  # celery is untyped
+class ShardStep(bootsteps.StartStopStep):
     """Joins the shard to the consumer's channel and event loop, at start and after each reconnect."""
 
     requires = ("celery.worker.consumer.tasks:Tasks",)
@@ -76,6 +76,6 @@ class ShardStep(bootsteps.StartStopStep):  # type: ignore[misc]  # celery is unt
         """Take over the task channel."""
         self.shard.connect(consumer.task_consumer.channel)
 
-    def register_with_event_loop(self, consumer: ShardConsumer, hub: Hub) -> None:
+    def register_with_event_loop(self, _consumer: ShardConsumer, hub: Hub) -> None:
         """Watch the shard's own descriptors and timers."""
         self.shard.watch(hub)

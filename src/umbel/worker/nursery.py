@@ -169,7 +169,7 @@ class Nursery:
 
     def _spawn(self, selector: selectors.BaseSelector) -> int:
         ours, theirs = pair()
-        process = subprocess.Popen(
+        process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
             [sys.executable, "-m", self._module, str(theirs.fileno()), str(os.getpid())],
             pass_fds=(theirs.fileno(),),
             process_group=0,

@@ -91,7 +91,7 @@ class Slot:
             failed(_info(problem))
 
 
-class SlotPool(BasePool):  # type: ignore[misc]  # celery is untyped
+class SlotPool(BasePool):
     """Celery's pool interface over the slots."""
 
     body_can_be_buffer = True

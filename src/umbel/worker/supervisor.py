@@ -13,6 +13,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from umbel import events
@@ -67,7 +68,7 @@ class Supervisor:
         self._selector = selectors.DefaultSelector()
         self._store: Store | None = None
         self._facts: WorkerFacts
-        self._health: Health
+        self._health: Health | None = None
         self._stopping = ""
         self._deadline: float | None = None
         self._exit_code = 0
@@ -84,24 +85,22 @@ class Supervisor:
         self._watch_signals()
         try:
             facts = self._nursery.start(self._selector, lambda: bool({*self._signals()} - {signal.SIGHUP}))
-        except BaseException:
-            self._nursery.close()
-            raise
-        if facts is None:
-            self._nursery.close()
-            return 0
-        self._facts = facts
-        set_up_logging(facts.loglevel)
-        self._store = open_store(facts.store, options=facts.store_options) if facts.store else None
-        self._health = Health(facts, self._options.node())
-        self._schedule(facts)
-        try:
+            if facts is None:
+                return 0
+            self._prepare(facts)
             while not self._finished():
                 self._turn()
         finally:
             self._close()
         events.emit(events.WorkerStopped(worker=self._options.node(), exit_code=self._exit_code))
         return self._exit_code
+
+    def _prepare(self, facts: WorkerFacts) -> None:
+        self._facts = facts
+        set_up_logging(facts.loglevel)
+        self._store = open_store(facts.store, options=facts.store_options) if facts.store else None
+        self._health = Health(facts, self._options.node())
+        self._schedule(facts)
 
     # One turn.
 
@@ -142,7 +141,7 @@ class Supervisor:
         self._every(facts.lease / 3, self._renew)
         self._every(60.0, lambda: _ignore(store.sweep()))
         for duty in self._make_duties(facts):
-            self._every(duty.every, lambda duty=duty: duty.run(store))
+            self._every(duty.every, partial(duty.run, store))
 
     def _every(self, seconds: float, duty: Callable[[], None]) -> None:
         self._due[duty] = time.monotonic() + seconds
@@ -316,7 +315,8 @@ class Supervisor:
             self._store.renew(consumers, lease=self._facts.lease)
 
     def _report_health(self) -> None:
-        self._health.report(self._roster, stopping=bool(self._stopping), announced=self._announced)
+        if self._health is not None:
+            self._health.report(self._roster, stopping=bool(self._stopping), announced=self._announced)
 
     # Stopping.
 
@@ -369,7 +369,8 @@ class Supervisor:
         for shard in self._roster:
             shard.kill("the worker ended")
         self._nursery.close()
-        self._health.close()
+        if self._health is not None:
+            self._health.close()
         if self._store is not None:
             self._attempt(self._recover)
             self._store.close()

@@ -15,6 +15,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from umbel import _celery
@@ -119,7 +120,7 @@ def _load(hello: Message, wire: Wire, prepare: Callable[[Celery], None]) -> tupl
 
 
 def _application(spec: str, prepare: Callable[[Celery], None]) -> Any:  # noqa: ANN401 - a Celery application; celery is untyped
-    sys.path.insert(0, os.getcwd())
+    sys.path.insert(0, str(Path.cwd()))
     app = _celery.find_app(spec)
     if not hasattr(app, "loader"):
         message = f"-A {spec} names a {type(app).__name__}, expected a Celery or Umbel application"
