@@ -123,10 +123,8 @@ def measure(system: System, figures: Figures, scale: float) -> None:
             last = ledger.wait(count, timeout=300)
             figures.drain.append((count - 1) / (last - first))
             _await(lambda: system.stored(folder, count))
-            system.produce(
-                folder,
-                f"call(time.monotonic()) or [time.sleep({_PAUSE}) or module.call(time.monotonic()) for _ in range({_CALLS})]",
-            )
+            again = f"[time.sleep({_PAUSE}) or module.call(time.monotonic()) for _ in range({_CALLS})]"
+            system.produce(folder, f"call(time.monotonic()) or {again}")
             _await(lambda: len(ledger.latencies()) > _CALLS)
             figures.latencies += ledger.latencies()[1:]
             figures.memory.append(worker.memory())
