@@ -65,8 +65,8 @@ def run(options: DemoOptions, view: View) -> Report:
 
 def _collect(options: DemoOptions, view: View, register: Register) -> Evidence:
     # The app reads its configuration where it is imported: in the run's folder.
-    from umbel.demo.app import warehouse  # noqa: PLC0415
-    from umbel.demo.course import Course, Site  # noqa: PLC0415
+    from umbel.demo.app import warehouse  # noqa: PLC0415 - as above
+    from umbel.demo.course import Course, Site  # noqa: PLC0415 - as above
 
     warehouse.create()
     shape = {"processes": options.processes, "threads": options.threads}
