@@ -13,7 +13,13 @@ from hypothesis import Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from umbel.clock import ManualClock
-from umbel.testing.contract import ClaimingContract, PublishingContract, ReapingContract, SettlingContract, store_machine
+from umbel.testing.contract import (
+    ClaimingContract,
+    PublishingContract,
+    ReapingContract,
+    SettlingContract,
+    store_machine,
+)
 from umbel.transports.base import ClaimBatch
 from umbel.transports.memory import MemoryStore
 from umbel.transports.sqlite import SqliteStore

@@ -19,10 +19,10 @@ import os
 import sqlite3
 import threading
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from time import monotonic, sleep
-from types import TracebackType
 from typing import Any, TypeVar
 
 from umbel.database.forks import renew_in_children
@@ -75,16 +75,16 @@ class Database:
         _databases.add(self)
         renew_in_children(self)
 
-    def write(self) -> _Transaction:
+    def write(self) -> AbstractContextManager[sqlite3.Connection]:
         """Return a context manager: one write transaction, committed at the end, undone by an exception.
 
         It yields the connection. Do not nest it.
         """
-        return _Transaction(self, "BEGIN IMMEDIATE")
+        return self._transaction("BEGIN IMMEDIATE")
 
-    def read(self) -> _Transaction:
+    def read(self) -> AbstractContextManager[sqlite3.Connection]:
         """Return a context manager that yields the connection on one consistent snapshot."""
-        return _Transaction(self, _SNAPSHOT)
+        return self._transaction(_SNAPSHOT)
 
     def fetch(self, statement: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[Any]:
         """Return all rows of one reading statement."""
@@ -125,6 +125,20 @@ class Database:
             raise
         return connection
 
+    @contextmanager
+    def _transaction(self, statement: str) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            connection = self._begin(statement)
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            except sqlite3.Error as problem:
+                raise self._failure(problem) from problem
+            except BaseException:
+                if connection.in_transaction:
+                    connection.rollback()
+                raise
+
     def _begin(self, statement: str) -> sqlite3.Connection:
         try:
             connection = self._connected()
@@ -157,13 +171,18 @@ class Database:
             connection.rollback()
         return translate(problem, self.path, busy_timeout=self.busy_timeout)
 
-    def _before_fork(self) -> bool:
+    def before_fork(self) -> bool:
+        """Wait for the transactions of other threads, close, and keep the lock; False when they last too long."""
         if not self._lock.acquire(timeout=self.busy_timeout):
             return False
         connection = self._connection
         if connection is not None and not connection.in_transaction:
             self.close()
         return True
+
+    def after_fork_in_parent(self) -> None:
+        """Let others go on."""
+        self._lock.release()
 
     def after_fork_in_child(self) -> None:
         """Give the child its own lock, and forget a connection that could not be closed before the fork."""
@@ -172,40 +191,6 @@ class Database:
             # Closing it here would release or write what belongs to the parent.
             _abandoned.append(self._connection)
             self._connection = None
-
-
-class _Transaction:
-    """Holds the database's lock and a transaction; see :meth:`Database.write`."""
-
-    __slots__ = ("_connection", "_database", "_statement")
-
-    def __init__(self, database: Database, statement: str) -> None:
-        self._database = database
-        self._statement = statement
-
-    def __enter__(self) -> sqlite3.Connection:
-        self._database._lock.acquire()
-        try:
-            self._connection = self._database._begin(self._statement)
-        except BaseException:
-            self._database._lock.release()
-            raise
-        return self._connection
-
-    def __exit__(
-        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            if problem is None:
-                self._connection.execute("COMMIT")
-            elif isinstance(problem, sqlite3.Error):
-                raise self._database._failure(problem) from problem
-            elif self._connection.in_transaction:
-                self._connection.rollback()
-        except sqlite3.Error as failure:
-            raise self._database._failure(failure) from failure
-        finally:
-            self._database._lock.release()
 
 
 def _require_version() -> None:
@@ -241,12 +226,12 @@ _held: list[Database] = []
 
 
 def _before_fork() -> None:
-    _held[:] = [database for database in list(_databases) if database._before_fork()]
+    _held[:] = [database for database in list(_databases) if database.before_fork()]
 
 
 def _after_fork_in_parent() -> None:
     while _held:
-        _held.pop()._lock.release()
+        _held.pop().after_fork_in_parent()
 
 
 os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_held.clear)

@@ -39,20 +39,20 @@ pytest.register_assert_rewrite(
     "umbel.testing.contract.waking",
 )
 
-from umbel.testing.contract.binding import BindingContract  # noqa: E402 - rewritten asserts are registered first
-from umbel.testing.contract.burying import BuryingContract  # noqa: E402
-from umbel.testing.contract.claiming import ClaimingContract  # noqa: E402
-from umbel.testing.contract.handles import Handles, Opener  # noqa: E402
-from umbel.testing.contract.inspecting import InspectingContract  # noqa: E402
-from umbel.testing.contract.machine import StoreMachine, store_machine  # noqa: E402
-from umbel.testing.contract.messages import message, messages, task_ids  # noqa: E402
-from umbel.testing.contract.presence import PresenceContract  # noqa: E402
-from umbel.testing.contract.processes import ProcessContract  # noqa: E402
-from umbel.testing.contract.publishing import PublishingContract  # noqa: E402
-from umbel.testing.contract.races import RaceContract  # noqa: E402
-from umbel.testing.contract.reaping import ReapingContract  # noqa: E402
-from umbel.testing.contract.settling import SettlingContract  # noqa: E402
-from umbel.testing.contract.waking import WakingContract  # noqa: E402
+from umbel.testing.contract.binding import BindingContract
+from umbel.testing.contract.burying import BuryingContract
+from umbel.testing.contract.claiming import ClaimingContract
+from umbel.testing.contract.handles import Handles, Opener
+from umbel.testing.contract.inspecting import InspectingContract
+from umbel.testing.contract.machine import StoreMachine, store_machine
+from umbel.testing.contract.messages import message, messages, task_ids
+from umbel.testing.contract.presence import PresenceContract
+from umbel.testing.contract.processes import ProcessContract
+from umbel.testing.contract.publishing import PublishingContract
+from umbel.testing.contract.races import RaceContract
+from umbel.testing.contract.reaping import ReapingContract
+from umbel.testing.contract.settling import SettlingContract
+from umbel.testing.contract.waking import WakingContract
 
 __all__ = [
     "BindingContract",

@@ -9,6 +9,7 @@ So: nothing is lost, nothing is settled twice, order holds within a priority.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager, ExitStack
 from random import Random
@@ -43,6 +44,9 @@ _specs = st.fixed_dictionaries(
         "dedup": st.sampled_from([None, None, None, "k1", "k2"]),
     }
 )
+_skips = st.sampled_from([set(), set(), {"t1"}, {"t1", "t2"}])
+_ways = st.sampled_from(["ack", "ack", "release", "dead_letter", "park"])
+_knowledge = st.sampled_from(["all", "one", "none", "unknown"])
 _chances = st.integers(0, 2**32 - 1).map(Random)
 """A seed, not hypothesis's own random: that leans to the first of everything, and so to nothing at all."""
 
@@ -95,10 +99,11 @@ class StoreMachine(RuleBasedStateMachine):
             expected.append(self.model.publish(queue, envelope, now))
         assert list(self.store.publish(queue, envelopes)) == expected
 
-    @precondition(lambda self: self.handles)
-    @rule(chance=_chances, queue=_queues, limit=st.integers(1, 6), skip=st.sets(st.sampled_from(["t1", "t2"])))
+    @rule(chance=_chances, queue=_queues, limit=st.integers(1, 6), skip=_skips)
     def claim(self, chance: Random, queue: str, limit: int, skip: set[str]) -> None:
         """A consumer claims; it may have been declared dead without knowing."""
+        if not self.handles:
+            self.join()
         consumer = chance.choice(sorted(self.handles))
         now = self.clock.now()
         expected = self.model.claimable(queue, consumer, skip, now)[:limit]
@@ -114,8 +119,14 @@ class StoreMachine(RuleBasedStateMachine):
         if consumer in self.model.consumers and queue not in self.model.paused:
             assert batch.next_due == self.model.next_due(queue, now)
 
+    @rule(chance=_chances, queue=_queues, limit=st.integers(1, 6), way=_ways)
+    def claim_and_settle(self, chance: Random, queue: str, limit: int, way: str) -> None:
+        """A consumer works."""
+        self.claim(chance, queue, limit, set())
+        self.settle(chance, way)
+
     @precondition(lambda self: self.receipts)
-    @rule(chance=_chances, way=st.sampled_from(["ack", "ack", "release", "dead_letter", "park"]))
+    @rule(chance=_chances, way=_ways)
     def settle(self, chance: Random, way: str) -> None:
         """Settle some receipts of the past, current or long fenced."""
         receipts = self._some_receipts(chance)
@@ -136,99 +147,43 @@ class StoreMachine(RuleBasedStateMachine):
             entry.give_back(self.clock.now(), None)
 
     @precondition(lambda self: self.receipts)
-    @rule(chance=_chances)
-    def isolate(self, chance: Random) -> None:
-        """A suspect is about to run alone."""
+    @rule(chance=_chances, what=st.sampled_from(["isolate", "crash"]))
+    def endanger(self, chance: Random, what: str) -> None:
+        """A suspect is about to run alone, or one body's own process dies."""
         for receipt in self._some_receipts(chance)[:1]:
             owned = self.model.owned_by([receipt])
+            if what == "crash":
+                reaped = self.store.crash(receipt, crash_limit=_CRASH_LIMIT)
+                self._check_reaped(reaped, self.model.give_back(owned, [receipt], {}, _CRASH_LIMIT, self.clock.now()))
+                continue
             assert self.store.isolate(receipt) == bool(owned)
             for entry in owned:
                 entry.alone = True
 
-    @precondition(lambda self: self.receipts)
-    @rule(chance=_chances)
-    def crash(self, chance: Random) -> None:
-        """One body's own process dies."""
-        for receipt in self._some_receipts(chance)[:1]:
-            reaped = self.store.crash(receipt, crash_limit=_CRASH_LIMIT)
-            owned = self.model.owned_by([receipt])
-            self._check_reaped(reaped, self.model.give_back(owned, [receipt], {}, _CRASH_LIMIT, self.clock.now()))
-
     @precondition(lambda self: self.handles)
-    @rule(chance=_chances, knowledge=st.sampled_from(["all", "one", "none", "unknown"]), with_verdict=st.booleans())
-    def die(self, chance: Random, knowledge: str, with_verdict: bool) -> None:  # noqa: FBT001
-        """A consumer's process dies and is reaped, with more or less known of what ran."""
+    @rule(chance=_chances, end=st.sampled_from(["dies", "is declared dead", "retires"]), knowledge=_knowledge)
+    def leave(self, chance: Random, end: str, knowledge: str) -> None:
+        """A consumer goes; one that was declared dead goes on, and all that it does must be fenced."""
         consumer = chance.choice(sorted(self.handles))
-        self.handles.pop(consumer).close()
-        dead = {info.id for info in self.store.dead()}
-        assert (consumer in dead) == (consumer in self.model.consumers)
-        self._reap(consumer, knowledge, with_verdict)
-
-    @precondition(lambda self: self.handles)
-    @rule(chance=_chances, knowledge=st.sampled_from(["all", "one", "none", "unknown"]))
-    def declare_dead(self, chance: Random, knowledge: str) -> None:
-        """A living consumer is taken for dead; from now on all that it does must be fenced."""
-        self._reap(chance.choice(sorted(self.handles)), knowledge, with_verdict=False)
-
-    @precondition(lambda self: self.handles)
-    @rule(chance=_chances)
-    def retire(self, chance: Random) -> None:
-        """A consumer leaves in order."""
-        consumer = chance.choice(sorted(self.handles))
-        handle = self.handles.pop(consumer)
-        handle.retire(consumer)
-        handle.close()
-        self.model.give_back(self.model.held_by(consumer), [], {}, _CRASH_LIMIT, self.clock.now())
-        self.model.consumers.discard(consumer)
-
-    @precondition(lambda self: self.model.in_state("dead"))
-    @rule(chance=_chances)
-    def replay(self, chance: Random) -> None:
-        """An operator replays some dead letters, one of them twice."""
-        letters = list(self.store.list_dead(DeadLetterFilter()))
-        chosen = chance.sample(letters, min(len(letters), 2))
-        ids = [letter.id for letter in chosen]
-        assert dict(self.store.replay(ids + ids[:1])) == {item.id: item.envelope.task_id for item in chosen}
-        for letter in chosen:
-            self.model.replay(letter.envelope.task_id)
-
-    @precondition(lambda self: self.model.in_state("dead"))
-    @rule(chance=_chances)
-    def discard(self, chance: Random) -> None:
-        """An operator discards a dead letter."""
-        letters = list(self.store.list_dead(DeadLetterFilter()))
-        for letter in chance.sample(letters, min(len(letters), 1)):
-            assert self.store.discard([letter.id]) == 1
-            self.model.remove(self.model.entries[letter.envelope.task_id])
-
-    @rule(chance=_chances)
-    def cancel(self, chance: Random) -> None:
-        """An operator cancels a message, wherever it is."""
-        names = sorted(self.model.entries)
-        for name in chance.sample(names, min(len(names), 1)):
-            entry = self.model.entries[name]
-            waits = entry.state in {"waiting", "parked"}
-            assert self.store.cancel(name) == waits
-            if waits:
-                self.model.remove(entry)
-
-    @rule(queue=_queues)
-    def purge(self, queue: str) -> None:
-        """An operator empties a queue."""
-        waiting = self.model.within(queue, "waiting")
-        assert self.store.purge(queue) == len(waiting)
-        for entry in waiting:
-            self.model.remove(entry)
-
-    @rule(queue=_queues, paused=st.booleans())
-    def pause_or_resume(self, queue: str, paused: bool) -> None:  # noqa: FBT001
-        """An operator pauses or resumes a queue."""
-        if paused:
-            self.store.pause(queue)
-            self.model.paused.add(queue)
+        if end == "dies":
+            self._die(consumer)
+            self._reap(consumer, knowledge, with_verdict=chance.random() < 1 / 3)
+        elif end == "retires":
+            self._retire(consumer)
         else:
-            self.store.resume(queue)
-            self.model.paused.discard(queue)
+            self._reap(consumer, knowledge, with_verdict=False)
+
+    @rule(chance=_chances, queue=_queues, what=st.sampled_from(["replay", "discard", "cancel", "purge", "pause"]))
+    def operate(self, chance: Random, queue: str, what: str) -> None:
+        """An operator intervenes."""
+        if what in {"replay", "discard"}:
+            self._replay_or_discard(chance, what)
+        elif what == "cancel":
+            self._cancel(chance)
+        elif what == "purge" and chance.random() < 1 / 3:
+            self._purge(queue)
+        else:
+            self._pause_or_resume(queue, paused=queue not in self.model.paused)
 
     @rule(seconds=st.sampled_from([1.0, 10.0, 100.0, 4_000.0]))
     def advance(self, seconds: float) -> None:
@@ -252,7 +207,9 @@ class StoreMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         """Everybody dies; whatever is left must come out once, in order."""
         try:
-            self._account_for_everything()
+            # After a step that failed, the model is no more to be trusted.
+            if sys.exc_info()[0] is None:
+                self._account_for_everything()
         finally:
             for handle in self.handles.values():
                 handle.close()
@@ -271,7 +228,7 @@ class StoreMachine(RuleBasedStateMachine):
         assert left == set(), "the model has messages that no store gave"
 
     def _drain(self, queue: str, consumer: str) -> None:
-        self.pause_or_resume(queue, paused=False)
+        self._pause_or_resume(queue, paused=False)
         self.unpark(queue, set(_TASKS))
         expected = self.model.claimable(queue, consumer, (), self.clock.now())
         claims = self.store.claim(queue, consumer, len(expected) + 1).claims
@@ -282,18 +239,67 @@ class StoreMachine(RuleBasedStateMachine):
             self.model.remove(entry)
 
     def _publish_plain(self, queue: str) -> None:
-        self.publish(queue, [{"task": task, "priority": 0, "delay": 0.0, "group_key": None, "dedup": None} for task in _TASKS])
+        self.publish(
+            queue, [{"task": task, "priority": 0, "delay": 0.0, "group_key": None, "dedup": None} for task in _TASKS]
+        )
 
     def _open(self) -> Store:
         store = self.opener(self.clock, None)
         self.stack.callback(store.close)
         return store
 
-    def _reap(self, consumer: str, knowledge: str, with_verdict: bool) -> None:  # noqa: FBT001
+    def _replay_or_discard(self, chance: Random, what: str) -> None:
+        letters = list(self.store.list_dead(DeadLetterFilter()))
+        chosen = chance.sample(letters, min(len(letters), 2))
+        ids = [letter.id for letter in chosen]
+        if what == "replay":
+            # One of them twice: it must be published once.
+            assert dict(self.store.replay(ids + ids[:1])) == {item.id: item.envelope.task_id for item in chosen}
+        else:
+            assert self.store.discard(ids) == len(chosen)
+        for letter in chosen:
+            self.model.lift(letter.envelope.task_id, replayed=what == "replay")
+
+    def _cancel(self, chance: Random) -> None:
+        names = sorted(self.model.entries)
+        for name in chance.sample(names, min(len(names), 1)):
+            entry = self.model.entries[name]
+            waits = entry.state in {"waiting", "parked"}
+            assert self.store.cancel(name) == waits
+            if waits:
+                self.model.remove(entry)
+
+    def _purge(self, queue: str) -> None:
+        waiting = self.model.within(queue, "waiting")
+        assert self.store.purge(queue) == len(waiting)
+        for entry in waiting:
+            self.model.remove(entry)
+
+    def _pause_or_resume(self, queue: str, *, paused: bool) -> None:
+        if paused:
+            self.store.pause(queue)
+            self.model.paused.add(queue)
+        else:
+            self.store.resume(queue)
+            self.model.paused.discard(queue)
+
+    def _die(self, consumer: str) -> None:
+        self.handles.pop(consumer).close()
+        dead = {info.id for info in self.store.dead()}
+        assert (consumer in dead) == (consumer in self.model.consumers)
+
+    def _retire(self, consumer: str) -> None:
+        handle = self.handles.pop(consumer)
+        handle.retire(consumer)
+        handle.close()
+        self.model.give_back(self.model.held_by(consumer), [], {}, _CRASH_LIMIT, self.clock.now())
+        self.model.consumers.discard(consumer)
+
+    def _reap(self, consumer: str, knowledge: str, with_verdict: bool) -> None:
         held = self.model.held_by(consumer)
         receipts = [entry.receipt for entry in held]
         started = {"all": receipts, "one": receipts[:1], "none": [], "unknown": None}[knowledge]
-        verdicts = {receipt: Verdict.TIME_LIMIT for receipt in receipts[-1:]} if with_verdict else {}
+        verdicts = dict.fromkeys(receipts[-1:], Verdict.TIME_LIMIT) if with_verdict else {}
         reaped = self.store.reap(consumer, started=started, verdicts=verdicts, crash_limit=_CRASH_LIMIT)
         expected = self.model.give_back(held, started, verdicts, _CRASH_LIMIT, self.clock.now())
         self.model.consumers.discard(consumer)

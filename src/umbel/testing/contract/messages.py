@@ -16,7 +16,7 @@ __all__ = ["message", "messages", "task_ids"]
 _numbers = itertools.count(1)
 
 
-def message(task_id: str | None = None, **fields: Any) -> Envelope:  # noqa: ANN401 - any field of the envelope
+def message(task_id: str | None = None, **fields: Any) -> Envelope:
     """Return an envelope with a head that a replay can reset; ``fields`` are fields of the envelope."""
     name = task_id or f"task-{next(_numbers)}"
     task = fields.pop("task", "shop.charge")
@@ -27,7 +27,7 @@ def message(task_id: str | None = None, **fields: Any) -> Envelope:  # noqa: ANN
     return Envelope(task_id=name, task=task, **fields)
 
 
-def messages(*names: str, **fields: Any) -> list[Envelope]:  # noqa: ANN401 - any field of the envelope
+def messages(*names: str, **fields: Any) -> list[Envelope]:
     """Return one envelope per task id, with the same fields."""
     return [message(name, **fields) for name in names]
 

@@ -145,9 +145,11 @@ class Model:
             entry.give_back(now, None)
         return {name: sorted(names) for name, names in done.items()}
 
-    def replay(self, task_id: str) -> None:
-        """A dead letter starts afresh, behind all others."""
+    def lift(self, task_id: str, *, replayed: bool) -> None:
+        """A dead letter is no more; replayed, it starts afresh behind all others."""
         old = self.entries.pop(task_id)
+        if not replayed:
+            return
         self.places += 1
         self.entries[task_id] = Entry(
             old.task_id, old.task, old.queue, old.priority, old.group, 0.0, self.places, replay=old.replay + 1

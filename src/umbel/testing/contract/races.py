@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
 from umbel.outcomes import Reason
@@ -45,6 +46,22 @@ def _at_once(*actions: Callable[[], T]) -> list[T]:
     return [results[index] for index in range(len(actions))]
 
 
+def _ack_each(store: Store, receipts: list[str]) -> int:
+    return sum(not store.ack([receipt]) for receipt in receipts)
+
+
+def _claim(store: Store, queue: str, consumer: str) -> int:
+    return len(store.claim(queue, consumer, 2).claims)
+
+
+def _reap(store: Store, consumer: str) -> int:
+    return len(store.reap(consumer, started=[]).released)
+
+
+def _release(store: Store, receipt: str) -> int:
+    return int(not store.release([receipt]))
+
+
 class RaceContract(Handles):
     """Whoever comes second finds the work done."""
 
@@ -80,7 +97,7 @@ class RaceContract(Handles):
         handles = [open_handle(), open_handle(), open_handle()]
         for turn in range(_ROUNDS):
             envelope = message("a", dedup=f"a:{turn}:0")
-            stored = _at_once(*(lambda h=handle: h.publish("orders", [envelope]) for handle in handles))
+            stored = _at_once(*(partial(handle.publish, "orders", [envelope]) for handle in handles))
             assert sorted(item[0] for item in stored) == [False, False, True]
         assert store.size("orders") == _ROUNDS
 
@@ -90,7 +107,7 @@ class RaceContract(Handles):
             consumer = store.register("mortal", lease=LEASE)
             store.publish(f"q{turn}", messages("a", "b"))
             started = [store.claim(f"q{turn}", consumer, 2).claims[0].receipt]
-            reaped = _at_once(*(lambda h=handle: h.reap(consumer, started=started) for handle in reapers))
+            reaped = _at_once(*(partial(handle.reap, consumer, started=started) for handle in reapers))
             assert sorted(len(item.crashed) + len(item.released) for item in reaped) == [0, 2]
 
     def test_of_an_ack_and_a_reap_one_wins_each_message(self, store: Store, open_handle: OpenHandle) -> None:
@@ -101,10 +118,7 @@ class RaceContract(Handles):
             store.publish(queue, messages(*(f"{turn}-{number}" for number in range(20))))
             receipts = [claim.receipt for claim in store.claim(queue, consumer, 20).claims]
 
-            def settle(receipts: list[str] = receipts) -> int:
-                return sum(not store.ack([receipt]) for receipt in receipts)
-
-            acked, released = _at_once(settle, lambda c=consumer: len(reaper.reap(c, started=[]).released))
+            acked, released = _at_once(partial(_ack_each, store, receipts), partial(_reap, reaper, consumer))
             assert acked + released == 20
             assert store.size(queue) == released
 
@@ -116,10 +130,7 @@ class RaceContract(Handles):
             queue = f"q{turn}"
             consumer = store.register("mortal", lease=LEASE)
             store.publish(queue, messages("a", "b"))
-            claimed, released = _at_once(
-                lambda c=consumer, q=queue: len(store.claim(q, c, 2).claims),
-                lambda c=consumer: len(reaper.reap(c, started=[]).released),
-            )
+            claimed, released = _at_once(partial(_claim, store, queue, consumer), partial(_reap, reaper, consumer))
             assert claimed == released
             assert store.size(queue) == 2
 
@@ -127,7 +138,7 @@ class RaceContract(Handles):
         handles = [open_handle(), open_handle()]
         for turn in range(_ROUNDS):
             letter = store.bury("orders", message(f"a{turn}"), Reason.FAILED, {})
-            done = _at_once(*(lambda h=handle, n=letter: h.replay([n]) for handle in handles))
+            done = _at_once(*(partial(handle.replay, [letter]) for handle in handles))
             assert sorted(len(item) for item in done) == [0, 1]
         assert store.size("orders") == _ROUNDS
         assert store.count_dead(DeadLetterFilter()) == 0
@@ -137,6 +148,6 @@ class RaceContract(Handles):
         for turn in range(_ROUNDS):
             store.publish(f"q{turn}", messages("a"))
             receipt = store.claim(f"q{turn}", consumer, 1).claims[0].receipt
-            acked, released = _at_once(lambda r=receipt: not store.ack([r]), lambda r=receipt: not other.release([r]))
+            acked, released = _at_once(partial(_ack_each, store, [receipt]), partial(_release, other, receipt))
             assert acked != released
             assert store.size(f"q{turn}") == released

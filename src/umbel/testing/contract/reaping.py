@@ -7,7 +7,7 @@ import pytest
 from umbel.outcomes import Verdict
 from umbel.testing.contract.handles import LEASE, Handles, OpenHandle
 from umbel.testing.contract.messages import messages, task_ids
-from umbel.transports.base import Claim, Store
+from umbel.transports.base import Claim, Reaped, Store
 
 __all__ = ["ReapingContract"]
 
@@ -40,7 +40,7 @@ class ReapingContract(Handles):
         consumer, claims = self._claim(store)
         store.reap(consumer, started=[claims[0].receipt])
         again = store.reap(consumer, started=[claims[0].receipt])
-        assert not (again.released or again.suspects or again.crashed or again.verdicts)
+        assert again == Reaped()
         assert self._claim(store)[1][0].crashes == 1
 
     def test_one_that_ran_alone_counts_a_crash(self, store: Store) -> None:
@@ -154,7 +154,7 @@ class ReapingContract(Handles):
     def test_a_fenced_crash_does_nothing(self, store: Store, receipt: str) -> None:
         store.publish("orders", messages("a"))
         reaped = store.crash(receipt)
-        assert not (reaped.crashed or reaped.verdicts or reaped.released)
+        assert [*reaped.crashed, *reaped.verdicts, *reaped.released] == []
 
     def test_claims_of_other_consumers_are_untouched(self, store: Store, open_handle: OpenHandle) -> None:
         store.publish("orders", messages("a", "b"))

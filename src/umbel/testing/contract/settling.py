@@ -103,6 +103,14 @@ class SettlingContract(Handles):
         again = store.claim("orders", consumer, 1).claims[0]
         assert again.envelope == late.envelope
 
+    @pytest.mark.parametrize("way", _WAYS)
+    def test_an_old_and_a_new_receipt_of_one_message_in_one_batch(self, store: Store, consumer: str, way: str) -> None:
+        old = self._one(store, consumer).receipt
+        store.release([old])
+        new = store.claim("orders", consumer, 1).claims[0].receipt
+        both = [Burial(item, Reason.FAILED) for item in (old, new)] if way == "dead_letter" else [old, new]
+        assert list(getattr(store, way)(both)) == [old]
+
     def test_acking_twice_in_one_batch_is_acking_once(self, store: Store, consumer: str) -> None:
         receipt = self._one(store, consumer).receipt
         assert not store.ack([receipt, receipt])

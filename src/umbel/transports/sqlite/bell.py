@@ -44,7 +44,7 @@ class Bell:
     def ring(self) -> None:
         """Wake all waiters. Nothing is raised: they look for themselves at every poll interval anyway."""
         try:
-            changed = os.stat(self._folder).st_mtime_ns
+            changed = os.stat(self._folder).st_mtime_ns  # noqa: PTH116 - each publish pays for it; Path.stat costs double
         except OSError:
             return
         with self._lock:
@@ -73,7 +73,7 @@ class Bell:
 
     def _list(self, changed: int) -> None:
         with suppress(OSError):
-            names = {name for name in os.listdir(self._folder) if not name.startswith(".")}
+            names = {item.name for item in self._folder.iterdir() if not item.name.startswith(".")}
             for name in set(self._ends) - names:
                 self._forget(name)
             for name in names - set(self._ends):
@@ -93,7 +93,7 @@ class Bell:
 
     def _remove(self, name: str) -> None:
         with suppress(OSError):
-            os.unlink(self._folder / name)
+            (self._folder / name).unlink()
 
 
 class FifoWakeup:
@@ -107,7 +107,7 @@ class FifoWakeup:
             folder.mkdir(exist_ok=True)
             os.mkfifo(hidden)
             self._descriptor = os.open(hidden, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
-            os.rename(hidden, self._path)
+            hidden.rename(self._path)
         except OSError as problem:
             message = f"wake-up folder {folder}: cannot make a FIFO: {problem.strerror}"
             raise StorageUnwritableError(message, file=str(folder)) from problem
@@ -127,7 +127,7 @@ class FifoWakeup:
         """Remove the FIFO."""
         if self._descriptor >= 0:
             with suppress(OSError):
-                os.unlink(self._path)
+                self._path.unlink()
             self.after_fork_in_child()
 
     def after_fork_in_child(self) -> None:

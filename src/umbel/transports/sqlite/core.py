@@ -58,7 +58,7 @@ class Core:
         found = self._db.fetch(QUEUES.find_queue, (queue,))
         return int(found[0][0]) if found else None
 
-    def _drop_messages(self, connection: sqlite3.Connection, rows: Iterable[tuple[int]]) -> int:
+    def _drop_messages(self, connection: sqlite3.Connection, rows: Iterable[tuple[Any, ...]]) -> int:
         numbers = list(rows)
         connection.executemany(QUEUES.drop_message, numbers)
         connection.executemany(QUEUES.drop_envelope, numbers)

@@ -33,9 +33,6 @@ _FLOCK = "qqihh" if sys.platform == "darwin" else "hhqqi4x"
 class LeaseFile:
     """The lease file of one store; one object per file and process, got with :meth:`at`."""
 
-    _open: dict[Path, LeaseFile] = {}  # noqa: RUF012 - the registry is the point: one object per file
-    _registry = threading.RLock()
-
     def __init__(self, path: Path) -> None:
         self.path = path
         self._descriptor: int | None = None
@@ -47,8 +44,8 @@ class LeaseFile:
     def at(cls, path: Path) -> LeaseFile:
         """Return this process's object for the file."""
         name = Path(os.path.realpath(path))
-        with cls._registry:
-            return cls._open.setdefault(name, cls(name))
+        # One step of the interpreter: no lock that a fork could leave taken.
+        return _files.setdefault(name, cls(name))
 
     def take(self) -> int:
         """Lock a byte that nobody else can have, and return its offset."""
@@ -92,7 +89,6 @@ class LeaseFile:
     def after_fork_in_child(self) -> None:
         """Hold nothing: the locks are the parent's. The descriptor is as good as a new one."""
         self._lock = threading.RLock()
-        type(self)._registry = threading.RLock()
         self._held.clear()
 
     def _opened(self) -> int:
@@ -118,3 +114,6 @@ def _question(offset: int) -> bytes:
 def _lock_type(answer: bytes) -> int:
     fields = struct.unpack(_FLOCK, answer)
     return int(fields[3] if sys.platform == "darwin" else fields[0])
+
+
+_files: dict[Path, LeaseFile] = {}

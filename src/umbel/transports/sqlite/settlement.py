@@ -14,24 +14,23 @@ from umbel.transports.sqlite.statements import QUEUES, SETTLEMENT
 __all__ = ["SettlementPart"]
 
 
+class _SomeFencedError(Exception):
+    """Undoes a batch, so that it can be settled one by one: only then is known which are fenced."""
+
+
 class SettlementPart(Core):
     """How a claim ends while its owner lives."""
 
     def ack(self, receipts: Sequence[Receipt]) -> Collection[Receipt]:
         """Remove claimed messages for good; return the fenced."""
-        distinct = list(dict.fromkeys(receipts))
-        pairs = [receipt.partition(".")[::2] for receipt in distinct]
-        numbers = [(number,) for number, _ in pairs]
-        fenced: list[Receipt] = []
+        pairs = [receipt.partition(".")[::2] for receipt in dict.fromkeys(receipts)]
         if not pairs:
-            return fenced
-        with self._db.write() as connection:
-            if connection.executemany(SETTLEMENT.ack, pairs).rowcount != len(pairs):
-                settled = [connection.execute(SETTLEMENT.just_acked, number).fetchone() for number in numbers]
-                fenced = [receipt for receipt, hit in zip(distinct, settled, strict=True) if hit is None]
-                numbers = [number for number, hit in zip(numbers, settled, strict=True) if hit is not None]
-            connection.executemany(QUEUES.drop_envelope, numbers)
-        return fenced
+            return []
+        try:
+            self._ack_all(pairs)
+        except _SomeFencedError:
+            return self._ack_each(receipts)
+        return []
 
     def release(self, receipts: Sequence[Receipt], *, visible_at: Timestamp | None = None) -> Collection[Receipt]:
         """Give claimed messages back to their old place; return the fenced."""
@@ -43,6 +42,8 @@ class SettlementPart(Core):
 
     def dead_letter(self, burials: Sequence[Burial]) -> Collection[Receipt]:
         """Move claimed messages to the dead letters; return the fenced."""
+        if not burials:
+            return []
         orders = {burial.receipt: burial for burial in burials}
         fenced: list[Receipt] = []
         now = self._clock.now()
@@ -52,7 +53,7 @@ class SettlementPart(Core):
                 facts = {"id": number, "fence": fence, "now": now, "reason": str(burial.reason)}
                 facts |= {"error": dump_error(burial.error), "error_code": burial.error.get("error_code")}
                 if connection.execute(SETTLEMENT.bury, facts).rowcount == 1:
-                    self._drop_messages(connection, [(int(number),)])
+                    self._drop_messages(connection, [(number,)])
                 else:
                     fenced.append(receipt)
         return fenced
@@ -70,7 +71,26 @@ class SettlementPart(Core):
             self._bell.ring()
         return count
 
+    def _ack_all(self, pairs: Sequence[tuple[str, ...]]) -> None:
+        """Ack all of them or, when one is fenced, none."""
+        with self._db.write() as connection:
+            if connection.executemany(SETTLEMENT.ack, pairs).rowcount != len(pairs):
+                raise _SomeFencedError
+            connection.executemany(QUEUES.drop_envelope, [(number,) for number, *_ in pairs])
+
+    def _ack_each(self, receipts: Sequence[Receipt]) -> list[Receipt]:
+        fenced: list[Receipt] = []
+        with self._db.write() as connection:
+            for receipt, number, fence in parse(receipts):
+                if connection.execute(SETTLEMENT.ack, (number, fence)).rowcount:
+                    connection.execute(QUEUES.drop_envelope, (number,))
+                else:
+                    fenced.append(receipt)
+        return fenced
+
     def _settle(self, statement: str, receipts: Sequence[Receipt], facts: dict[str, float | None]) -> list[Receipt]:
+        if not receipts:
+            return []
         fenced: list[Receipt] = []
         with self._db.write() as connection:
             for receipt, number, fence in parse(receipts):

@@ -3,11 +3,6 @@
 -- name: ack
 DELETE FROM messages WHERE id = ? AND fence = ? AND state = 2
 
--- name: just_acked
--- The envelope goes last, so until then it tells a message that this call removed from one that was gone.
-SELECT 1 FROM envelopes AS e
-WHERE e.id = ? AND NOT EXISTS (SELECT 1 FROM messages AS m WHERE m.id = e.id)
-
 -- name: release
 UPDATE messages SET state = 0, owner = 0, alone = 0, ready_at = :now
 WHERE id = :id AND fence = :fence AND state = 2
