@@ -157,6 +157,11 @@ class Channel(EntityChannel):
         """Return whether this channel consumes from the queue."""
         return any(subscription.queue == queue for subscription in self._subscriptions.values())
 
+    def queue_delete(self, queue: str, if_unused: bool = False, if_empty: bool = False, **options: object) -> None:  # noqa: FBT001, FBT002 - kombu's signature
+        """Delete a queue, once what was delivered from it is settled."""
+        self.settle()
+        super().queue_delete(queue, if_unused, if_empty, **options)
+
     def basic_get(self, queue: str, no_ack: bool = False, **_options: object) -> deliveries.Message | None:  # noqa: FBT001, FBT002 - kombu's signature
         """Return one message, or None when none waits."""
         self.settle()
@@ -314,7 +319,7 @@ class Channel(EntityChannel):
             return
         self._notice_rejoining()
         if len(self._notices):
-            self._fetch_notices()
+            self._buffer.extend(self._notices.claim(self.consumer, _LARGEST_CLAIM))
         room = self._room() if len(self._tasks) else 0
         if room <= 0:
             return
@@ -340,12 +345,6 @@ class Channel(EntityChannel):
                 if self.owns(subscription.queue):
                     self.adopt(subscription.queue, consumer)
         self._claimed_as = consumer
-
-    def _fetch_notices(self) -> None:
-        claims = self._notices.claim(self.consumer, _LARGEST_CLAIM)
-        if claims:
-            self.store.ack([claim.receipt for claim in claims])
-            self._buffer.extend(claims)
 
     def _room(self) -> int:
         if self.intake is not None:
@@ -395,8 +394,7 @@ class Channel(EntityChannel):
     def _give_back(self, claims: Sequence[Claim]) -> None:
         for claim in claims:
             self._buffer.remove(claim)
-            if not self._no_ack(claim):
-                self.settlement.release(claim.receipt)
+            self.settlement.release(claim.receipt)
 
     def _no_ack(self, claim: Claim) -> bool:
         subscription = self._subscription(claim.queue)
@@ -411,7 +409,9 @@ class Channel(EntityChannel):
             self.settlement.release(claim.receipt)
             return
         message = open_message(claim, self)
-        if not subscription.no_ack:
+        if subscription.no_ack:
+            self.settlement.ack(claim.receipt)
+        else:
             self.window.append(message, claim.receipt)
         subscription.callback(message)
 

@@ -159,6 +159,25 @@ class TestSettling:
         assert store.queues()[0].ready == 1
 
 
+class TestConsumersWithoutAcks:
+    def test_what_was_not_delivered_yet_is_still_there_after_closing(self, connect, consume, store):
+        connection = connect()
+        publish(connection, "q", 1, 2, 3)
+        received = consume("q", no_ack=True, connection=connection)
+        drain(connection, 1)
+        connection.close()
+        assert bodies(received) == [1]
+        assert (store.queues()[0].ready, store.queues()[0].claimed) == (2, 0)
+
+    def test_deleting_the_queue_right_after_a_delivery_fences_nothing(self, connection, channel, consume, heard):
+        publish(connection, "replies", "pong")
+        consume("replies", no_ack=True)
+        drain(connection, 1)
+        channel.after_reply_message_received("replies")
+        connection.close()
+        assert heard == []
+
+
 class TestSuspects:
     @pytest.fixture
     def suspects(self, connection, store):
