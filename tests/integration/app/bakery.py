@@ -39,13 +39,13 @@ app = Celery("bakery", broker=os.environ["UMBEL__BROKER__URL"], backend=os.envir
 app.conf.task_acks_late = os.environ.get("ACKS_LATE") == "1"
 
 
-@app.task(base=OwnTask)
+@app.task(shared=False, base=OwnTask)
 def burns() -> None:
     effect("burns")
     raise umbel.PermanentError("burnt")
 
 
-@app.task(retry=umbel.Retry(attempts=2))
+@app.task(shared=False, retry=umbel.Retry(attempts=2))
 def rises() -> None:
     """Declared before Umbel was there."""
     effect("rises")
@@ -55,13 +55,13 @@ def rises() -> None:
 found = umbel.install(app)
 
 
-@app.task
+@app.task(shared=False)
 def bakes(number: int) -> int:
     effect("bakes")
     return number
 
 
-@app.task(dead_letter=False)
+@app.task(shared=False, dead_letter=False)
 def crumbles() -> None:
     effect("crumbles")
     raise ValueError("crumbs")
