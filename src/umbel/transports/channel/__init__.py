@@ -3,7 +3,8 @@
     Celery ── Transport ── Channel ─┬─ Routes       which queues get a message
                  │                  ├─ Claimer      which queue to ask, when, for how many
                  │                  ├─ Settlement   acks, releases and burials, in batches
-                 │                  └─ Window       what is unsettled, and the prefetch limit
+                 │                  ├─ Waiting      what is claimed, and whose turn it is
+                 │                  └─ Window       what Celery holds, and the prefetch limit
                  ├─ Membership, Keeper              the lease of this consumer
                  └─ Watch                           sleeps until there is something to do
 

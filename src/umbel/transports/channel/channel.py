@@ -5,11 +5,9 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from umbel import events
 from umbel.clock import SystemClock
 from umbel.message import Envelope
 from umbel.outcomes import Reason
@@ -21,6 +19,7 @@ from umbel.transports.channel.deliveries import Delivery, Intake, Subscription, 
 from umbel.transports.channel.entities import EntityChannel
 from umbel.transports.channel.envelopes import to_envelope
 from umbel.transports.channel.settlement import Settlement
+from umbel.transports.channel.waiting import Waiting
 from umbel.transports.channel.window import Window
 
 if TYPE_CHECKING:
@@ -63,8 +62,7 @@ class Channel(EntityChannel):
         self._subscriptions: dict[str, Subscription] = {}
         self._tasks = Claimer(self.store, poll_interval=self._options.poll_interval)
         self._notices = Claimer(self.store, poll_interval=self._options.poll_interval)
-        self._buffer: deque[Claim] = deque()
-        self._alone: str | None = None
+        self._waiting = Waiting(self.store, self.settlement, self.window, self._needs_no_ack)
         self._fetching = threading.Lock()
         self._fetch_wanted = False
         self._fetched_at = 0.0
@@ -149,7 +147,7 @@ class Channel(EntityChannel):
             return
         self._notices.remove(subscription.queue)
         self._tasks.remove(subscription.queue)
-        self._give_back([claim for claim in list(self._buffer) if claim.queue == subscription.queue])
+        self._waiting.give_back(subscription.queue)
         if self.owns(subscription.queue) and not self.window.holds(subscription.queue):
             self.queue_delete(subscription.queue)
 
@@ -199,7 +197,7 @@ class Channel(EntityChannel):
         self.fetch()
         until = time.monotonic() + _SLICE
         delivered = False
-        while (claim := self._next()) is not None:
+        while (claim := self._waiting.next()) is not None:
             delivered = True
             self._hand_over(claim)
             if time.monotonic() > until:
@@ -208,12 +206,12 @@ class Channel(EntityChannel):
 
     def drain_one(self) -> bool:
         """Deliver one message if there is one; for connections without an event loop."""
-        if not self._buffer or self._is_time_to_fetch():
+        if not len(self._waiting) or self._is_time_to_fetch():
             self.fetch()
-        claim = self._next()
+        claim = self._waiting.next()
         if claim is None and self.settlement.pending:
             self.fetch()
-            claim = self._next()
+            claim = self._waiting.next()
         if claim is None:
             return False
         self._hand_over(claim)
@@ -300,7 +298,7 @@ class Channel(EntityChannel):
             return
         for tag in list(self._subscriptions):
             self.basic_cancel(tag)
-        self._give_back(list(self._buffer))
+        self._waiting.give_back()
         self.window.restore_unacked_once()
         if not self.settle():
             self._membership.owe(self.settlement)
@@ -319,7 +317,7 @@ class Channel(EntityChannel):
             return
         self._notice_rejoining()
         if len(self._notices):
-            self._buffer.extend(self._notices.claim(self.consumer, _LARGEST_CLAIM))
+            self._waiting.add(self._notices.claim(self.consumer, _LARGEST_CLAIM))
         room = self._room() if len(self._tasks) else 0
         if room <= 0:
             return
@@ -328,9 +326,7 @@ class Channel(EntityChannel):
             if claims:
                 self.intake.accept([Delivery(claim) for claim in claims])
             return
-        self._buffer.extend(claims)
-        if any(claim.suspect for claim in claims):
-            self._make_way()
+        self._waiting.add(claims)
 
     def _is_time_to_fetch(self) -> bool:
         return time.monotonic() - self._fetched_at > _SLICE or self._membership.current != self._claimed_as
@@ -339,8 +335,7 @@ class Channel(EntityChannel):
         """Drop what an earlier registration had claimed: it was declared dead, and others have it."""
         consumer = self.consumer
         if self._claimed_as not in ("", consumer):
-            self._buffer.clear()
-            self._alone = None
+            self._waiting.forget()
             for subscription in self._subscriptions.values():
                 if self.owns(subscription.queue):
                     self.adopt(subscription.queue, consumer)
@@ -349,55 +344,13 @@ class Channel(EntityChannel):
     def _room(self) -> int:
         if self.intake is not None:
             return self.intake.appetite()
-        if self._is_occupied() or (self._buffer and self._buffer[0].suspect) or not self.window.can_consume():
+        if self._waiting.is_closed or not self.window.can_consume():
             return 0
         estimate = self.window.can_consume_max_estimate()
-        return (_LARGEST_CLAIM if estimate is None else min(estimate, _LARGEST_CLAIM)) - len(self._buffer)
+        return (_LARGEST_CLAIM if estimate is None else min(estimate, _LARGEST_CLAIM)) - len(self._waiting)
 
-    def _next(self) -> Claim | None:
-        """Return the claim that may be delivered now."""
-        if not self._buffer or self._is_occupied():
-            return None
-        claim = self._buffer[0]
-        if claim.suspect:
-            return self._next_suspect(claim)
-        if not self._no_ack(claim) and not self.window.can_consume():
-            return None
-        return self._buffer.popleft()
-
-    def _is_occupied(self) -> bool:
-        """Return whether a suspect runs alone; until its settlement is stored, nothing else may start."""
-        if self._alone is not None and not len(self.window) and not self.settlement.pending:
-            self._alone = None
-        return self._alone is not None
-
-    def _next_suspect(self, claim: Claim) -> Claim | None:
-        if len(self.window) or self.settlement.pending:
-            return None
-        if not self.store.isolate(claim.receipt):
-            self._buffer.popleft()
-            events.emit(events.ClaimFenced(operation="isolate", receipts=(claim.receipt,)))
-            return None
-        self._buffer.popleft()
-        self._alone = claim.receipt
-        events.emit(events.TaskIsolated(task_id=claim.envelope.task_id, crashes=claim.crashes))
-        return claim
-
-    def _make_way(self) -> None:
-        """Put the first suspect first and give back the rest, which need not wait until it has ended."""
-        suspect = next(claim for claim in self._buffer if claim.suspect)
-        self._give_back([claim for claim in self._buffer if claim is not suspect and not self._no_ack(claim)])
-        self._buffer.remove(suspect)
-        self._buffer.appendleft(suspect)
-        self.settle()
-
-    def _give_back(self, claims: Sequence[Claim]) -> None:
-        for claim in claims:
-            self._buffer.remove(claim)
-            self.settlement.release(claim.receipt)
-
-    def _no_ack(self, claim: Claim) -> bool:
-        subscription = self._subscription(claim.queue)
+    def _needs_no_ack(self, queue: str) -> bool:
+        subscription = self._subscription(queue)
         return subscription is not None and subscription.no_ack
 
     def _subscription(self, queue: str) -> Subscription | None:
