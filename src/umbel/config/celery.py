@@ -94,13 +94,20 @@ def _transport_options(settings: Settings) -> dict[str, Any]:
 
 def _results(settings: Settings, raw_options: dict[str, Any]) -> dict[str, Any]:
     results = settings.results
-    options = {**_prefix(results.url, results.prefix), **raw_options}
+    options = {**_prefix(results.url, results.prefix), **_file_options(settings), **raw_options}
     return {
         "result_backend": _with_scheme(full_url(results), _RESULT_SCHEMES),
         "result_chord_expires": _optional_seconds(results.chord_expires),
         "result_expires": _optional_seconds(results.expires),
         **({"result_backend_transport_options": options} if options else {}),
     }
+
+
+def _file_options(settings: Settings) -> dict[str, Any]:
+    """Results in a SQLite file are kept as durably, and wait as long for a lock, as the broker's messages."""
+    if not settings.results.url.startswith("sqlite:"):
+        return {}
+    return {"busy_timeout": _seconds(settings.broker.busy_timeout), "synchronous": settings.broker.synchronous}
 
 
 def _tasks(settings: Settings) -> dict[str, Any]:

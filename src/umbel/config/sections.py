@@ -96,8 +96,9 @@ class ResultSettings(Section):
     """What the results' keys start with on Redis; on a cluster it keeps them apart from the application's."""
     expires: Duration | None = Field(timedelta(hours=1), gt=_ZERO)
     """How long a result is kept; "none" keeps it for ever."""
-    chord_expires: Duration | None = Field(timedelta(days=1), gt=_ZERO)
-    """How long an unfinished chord waits for its parts; "none" waits for ever."""
+    chord_expires: Duration | None = Field(timedelta(days=30), gt=_ZERO)
+    """How long an unfinished chord waits for its parts; none waits for ever. A dead part that is replayed later no
+    longer completes its chord."""
 
 
 class RedisSettings(Section):
@@ -182,7 +183,7 @@ class WorkerSettings(Section):
     """How long SIGTERM waits for running tasks before it gives them back."""
     grace: Duration = Field(timedelta(seconds=10), ge=_ZERO)
     """How long the neighbours of a task that passed its hard limit may go on."""
-    prefetch_target: Duration = Field(timedelta(milliseconds=250), ge=_ZERO)
+    prefetch_target: Duration = Field(timedelta(milliseconds=100), ge=_ZERO)
     """How much work, in running time, a shard claims ahead of its slots."""
     health_file: FilePath | None = None
     """A file that exists and is touched while the worker is healthy, for probes."""

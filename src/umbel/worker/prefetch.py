@@ -92,6 +92,8 @@ class Prefetch:
         """Take what was claimed."""
         with self._lock:
             self._buffer.extend(deliveries)
+            if any(delivery.claim.envelope.priority for delivery in deliveries):
+                self._buffer = deque(sorted(self._buffer, key=_urgency))
             self._ready.notify(min(len(deliveries), self._slots))
 
     def tend(self) -> None:
@@ -257,3 +259,8 @@ class Prefetch:
             slow = self._service > self._patience
             wanted = int(self._target * self._slots / max(self._service, 1e-6))
             self._depth = 0 if slow else min(wanted, self._depth * 2 + 8, _LARGEST)
+
+
+def _urgency(delivery: Delivery) -> int:
+    """Sort key: the most urgent first; what is equal keeps its order."""
+    return -delivery.claim.envelope.priority

@@ -9,7 +9,13 @@ from umbel.config import Settings
 from umbel.config.celery import translate
 from umbel.config.differences import REASONS, differences
 
-PLACES = {"broker_url", "broker_transport_options", "result_backend", "task_default_queue"}
+PLACES = {
+    "broker_url",
+    "broker_transport_options",
+    "result_backend",
+    "result_backend_transport_options",
+    "task_default_queue",
+}
 
 
 @pytest.fixture
