@@ -38,7 +38,10 @@ def test_steps_are_applied_in_order_and_once(tmp_path, package):
     assert migrate(connection, "notes", "steps_of_a_test") == 2
     assert migrate(connection, "notes", "steps_of_a_test") == 2
     assert connection.execute("SELECT x, y FROM a").fetchall() == [("one; two", None)]
-    assert connection.execute("SELECT version FROM schema_versions WHERE component = 'notes'").fetchall() == [(1,), (2,)]
+    assert connection.execute("SELECT version FROM schema_versions WHERE component = 'notes'").fetchall() == [
+        (1,),
+        (2,),
+    ]
     connection.close()
 
 
