@@ -8,7 +8,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from umbel.clock import SystemClock
+from amqp.exceptions import RecoverableConnectionError
+
+from umbel.clock import SystemClock, Timestamp
 from umbel.message import Envelope
 from umbel.outcomes import Reason
 from umbel.transports.base import Burial, Claim
@@ -76,7 +78,10 @@ class Channel(EntityChannel):
 
         Raises:
             OversizeError: it is larger than ``max_message_size``.
+            RecoverableConnectionError: the channel is closed; kombu connects again where retries are on.
         """
+        if self.closed:
+            raise RecoverableConnectionError("the channel is closed")
         self.connection.verify()
         exchange, routing_key = exchange or "", routing_key or ""
         information = message["properties"].setdefault("delivery_info", {})
@@ -194,7 +199,8 @@ class Channel(EntityChannel):
 
     def turn(self) -> bool:
         """Do one turn of the event loop; True when the next should follow at once."""
-        self.fetch()
+        if self.intake is None or not self.intake.tended():
+            self.fetch()
         until = time.monotonic() + _SLICE
         delivered = False
         while (claim := self._waiting.next()) is not None:
@@ -234,10 +240,11 @@ class Channel(EntityChannel):
         """Carry a message that the intake accepted into Celery."""
         self._hand_over(delivery.claim)
 
-    def give_back(self, deliveries: Sequence[Delivery]) -> None:
-        """Return messages that the intake accepted and did not deliver."""
+    def give_back(self, deliveries: Sequence[Delivery], *, after: float = 0.0) -> None:
+        """Return messages that the intake accepted and did not deliver; ``after`` so many seconds they can be claimed."""
+        visible_at = Timestamp(_CLOCK.now() + after) if after else None
         for delivery in deliveries:
-            self.settlement.release(delivery.tag)
+            self.settlement.release(delivery.tag, visible_at=visible_at)
         self.settle()
 
     # Settling.
@@ -276,6 +283,12 @@ class Channel(EntityChannel):
         """Give a message back whose body's own process died alone; it counts as a crash."""
         self.window.take(delivery_tag)
         self.settlement.crash(delivery_tag, self._options.crash_limit)
+        self._ordered()
+
+    def basic_postpone(self, delivery_tag: str, seconds: float) -> None:
+        """Give a message back that may be claimed again after so many seconds."""
+        self.window.take(delivery_tag)
+        self.settlement.release(delivery_tag, visible_at=Timestamp(_CLOCK.now() + seconds))
         self._ordered()
 
     def basic_recover(self, requeue: bool = False) -> None:  # noqa: FBT001, FBT002 - kombu's signature

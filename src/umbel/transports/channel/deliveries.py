@@ -43,6 +43,10 @@ class Intake(Protocol):
         """Return how many more messages are wanted now."""
         ...
 
+    def tended(self) -> bool:
+        """Return whether its own threads call ``fetch`` so often just now that the loop need not."""
+        ...
+
     def accept(self, deliveries: Sequence[Delivery]) -> None:
         """Take these, which may be more than the appetite is by now."""
         ...

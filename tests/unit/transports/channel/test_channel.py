@@ -506,3 +506,12 @@ def test_a_message_that_cannot_be_read_is_shown_with_its_error(connection, store
 
 def test_the_default_channel_is_ours(channel):
     assert isinstance(channel, Channel)
+
+
+def test_a_closed_channel_asks_kombu_to_connect_again(connection, channel, store):
+    producer = connection.Producer(channel)
+    channel.close()
+    with pytest.raises(connection.connection_errors, match="the channel is closed"):
+        producer.publish(1, routing_key="q")
+    connection.Producer().publish(1, routing_key="q", retry=True)
+    assert store.size("q") == 1
