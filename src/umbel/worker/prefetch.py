@@ -7,7 +7,8 @@ have been busy for ``patience`` seconds, what waits is given back, so that nothi
 task while another shard is idle.
 
 A suspect (its process died while it ran beside others) runs alone: slots that are free wait until
-those that are busy have ended, and start nothing until the suspect has ended too.
+those that are busy have ended, and start nothing until the suspect has ended too. It holds nobody up:
+behind slow tasks it is put off, for another shard to take, and while it runs nothing waits behind it.
 """
 
 from __future__ import annotations
@@ -28,8 +29,12 @@ __all__ = ["Prefetch"]
 
 _LARGEST = 1000
 _SMOOTHING = 0.3
+_TENDED_FOR = 0.05
+"""Seconds after a slot's own fetch in which the consumer's thread leaves the channel to the slots."""
 _SETTLE_EVERY = 0.02
 """Seconds that a result may wait for others to be stored with it."""
+_PUT_OFF = 0.25
+"""Seconds for which a suspect is put off that cannot run alone here: time for an idle shard to take it."""
 
 
 class Prefetch:
@@ -80,13 +85,17 @@ class Prefetch:
     def appetite(self) -> int:
         """Return how many more messages this shard wants now."""
         with self._lock:
-            if not self._open:
+            if not self._open or self._alone:
                 return 0
             free = self._slots - self._running
             wanted = self._depth + free - len(self._buffer) - len(self._handed)
             if self._remaining is not None:
                 wanted = min(wanted, self._remaining - len(self._buffer))
             return max(0, wanted)
+
+    def tended(self) -> bool:
+        """Return whether the slots settle and claim themselves: all are busy, with quick tasks."""
+        return self._running >= self._slots and time.monotonic() - self._fetched_at < _TENDED_FOR
 
     def accept(self, deliveries: Sequence[Delivery]) -> None:
         """Take what was claimed."""
@@ -99,8 +108,12 @@ class Prefetch:
     def tend(self) -> None:
         """Adapt the depth, and give back what waits behind slow tasks; called on every turn of the loop."""
         self._measure()
-        if self._buffer and self._stalled():
+        if not self._buffer or not self._stalled():
+            return
+        if self._alone or self._running >= self._slots:
             self.give_back()
+        else:
+            self._put_off_suspects()
 
     # What the slots do, each in its own thread.
 
@@ -124,7 +137,7 @@ class Prefetch:
         channel = self._channel
         if channel is None:
             return
-        if delivery.claim.suspect and delivery.claim.verdict is None and not self._isolate(delivery):
+        if _runs_alone(delivery) and not self._isolate(delivery):
             return
         channel.deliver(delivery)
 
@@ -207,7 +220,7 @@ class Prefetch:
             return self._handed.popleft()
         if not self._buffer or self._spent():
             return None
-        if self._buffer[0].claim.suspect and self._buffer[0].claim.verdict is None:
+        if _runs_alone(self._buffer[0]):
             if self._running:
                 return None
             self._alone = True
@@ -243,10 +256,19 @@ class Prefetch:
         if self._spent() or not self._open:
             self._nudge()
 
+    def _put_off_suspects(self) -> None:
+        """Let the free slots go on with what stands behind a suspect."""
+        with self._lock:
+            if not self._buffer or not _runs_alone(self._buffer[0]):
+                return
+            suspects = [delivery for delivery in self._buffer if _runs_alone(delivery)]
+            self._buffer = deque(delivery for delivery in self._buffer if not _runs_alone(delivery))
+            self._ready.notify_all()
+        if self._channel is not None:
+            self._channel.give_back(suspects, after=_PUT_OFF)
+
     def _stalled(self) -> bool:
-        if self._alone or self._running < self._slots:
-            return False
-        return time.monotonic() - self._last_progress > self._patience
+        return self._running > 0 and time.monotonic() - self._last_progress > self._patience
 
     def _measure(self) -> None:
         with self._lock:
@@ -259,6 +281,10 @@ class Prefetch:
             slow = self._service > self._patience
             wanted = int(self._target * self._slots / max(self._service, 1e-6))
             self._depth = 0 if slow else min(wanted, self._depth * 2 + 8, _LARGEST)
+
+
+def _runs_alone(delivery: Delivery) -> bool:
+    return delivery.claim.suspect and delivery.claim.verdict is None
 
 
 def _urgency(delivery: Delivery) -> int:

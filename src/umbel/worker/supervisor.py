@@ -74,6 +74,7 @@ class Supervisor:
         self._exit_code = 0
         self._announced = False
         self._failures = 0
+        self._unknown: set[str] = set()
         self._reload_wanted = False
         self._told_of_reload = False
         self._fork_at: float = 0.0
@@ -310,9 +311,21 @@ class Supervisor:
             recover(self._store, crash_limit=self._facts.crash_limit)
 
     def _renew(self) -> None:
-        consumers = [shard.consumer for shard in self._roster if shard.consumer]
-        if self._store is not None and consumers:
-            self._store.renew(consumers, lease=self._facts.lease)
+        consumers = {shard.consumer: shard for shard in self._roster if shard.consumer}
+        if self._store is None or not consumers:
+            return
+        unknown = set(self._store.renew(list(consumers), lease=self._facts.lease))
+        for consumer in unknown & self._unknown:
+            self._replace_unknown(consumers[consumer])
+        self._unknown = unknown
+
+    def _replace_unknown(self, shard: Shard) -> None:
+        """End a shard that was declared dead: what it held is others' now, and it can claim nothing more.
+
+        It was unknown at two renewals, so it is not one that is just registering again.
+        """
+        if not shard.leaving:
+            shard.kill("it was declared dead")
 
     def _report_health(self) -> None:
         if self._health is not None:

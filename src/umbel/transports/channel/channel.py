@@ -241,7 +241,7 @@ class Channel(EntityChannel):
         self._hand_over(delivery.claim)
 
     def give_back(self, deliveries: Sequence[Delivery], *, after: float = 0.0) -> None:
-        """Return messages that the intake accepted and did not deliver; ``after`` so many seconds they can be claimed."""
+        """Return messages that the intake accepted and did not deliver; ``after`` so many seconds they are due."""
         visible_at = Timestamp(_CLOCK.now() + after) if after else None
         for delivery in deliveries:
             self.settlement.release(delivery.tag, visible_at=visible_at)
