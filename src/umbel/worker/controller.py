@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 from celery import bootsteps, signals
 from celery.utils.time import rate
 from celery.worker import WorkController
-from kombu.utils.limits import TokenBucket
 
 from umbel import _celery
+from umbel.transports.channel import Channel
 from umbel.worker.consumer import Consumer
+from umbel.worker.rates import RateBucket
 
 if TYPE_CHECKING:
     from kombu.asynchronous import Hub
@@ -51,16 +52,35 @@ class ShardController(WorkController):
 class ShardConsumer(Consumer):
     """Shares the values that Celery means per worker out over the worker's shards."""
 
-    def bucket_for_task(self, type: Any) -> TokenBucket | None:  # noqa: A002, ANN401 - Celery's name
+    def bucket_for_task(self, type: Any) -> RateBucket | None:  # noqa: A002, ANN401 - Celery's name
         """Return this shard's part of the task's rate limit."""
         limit = rate(getattr(type, "rate_limit", None))
-        return TokenBucket(limit / self.controller.shard.siblings, capacity=1) if limit else None
+        return RateBucket(limit / self.controller.shard.siblings) if limit else None
 
-    def _limit_task(self, request: Any, bucket: TokenBucket, tokens: int) -> Any:  # noqa: ANN401 - Celery's types
-        claim = getattr(request.message, "claim", None)
-        if claim is not None:
-            self.pool.remember(request.id, claim.receipt)
-        return super()._limit_task(request, bucket, tokens)
+    def _limit_task(self, request: Any, bucket: RateBucket, _tokens: int) -> None:  # noqa: ANN401 - Celery's types
+        message = request.message
+        ours = isinstance(message.channel, Channel)
+        if bucket.take():
+            self._limit_move_to_pool(request)
+        elif bucket.queue(request, bounded=ours):
+            # This may be a slot's thread: the loop's own thread sets timers.
+            self.hub.call_soon(self._watch, bucket)
+        else:
+            message.channel.basic_postpone(message.delivery_tag, bucket.book())
+
+    def _limit_post_eta(self, request: Any, bucket: RateBucket, tokens: int) -> None:  # noqa: ANN401 - as above
+        self.qos.decrement_eventually()
+        self._limit_task(request, bucket, tokens)
+
+    def _watch(self, bucket: RateBucket) -> None:
+        seconds = bucket.watch()
+        if seconds is not None:
+            self.timer.call_after(seconds, self._let_go, (bucket,))
+
+    def _let_go(self, bucket: RateBucket) -> None:
+        for request in bucket.released():
+            self._limit_move_to_pool(request)
+        self._watch(bucket)
 
 
 class ShardStep(bootsteps.StartStopStep):

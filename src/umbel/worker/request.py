@@ -65,6 +65,14 @@ class Request(CeleryRequest):
         except (AttributeError, KeyError, LookupError, OverflowError, TypeError, ValueError) as problem:
             raise InvalidTaskError(f"{type(problem).__name__}: {problem}") from problem
 
+    @property
+    def eta(self) -> Any:  # noqa: ANN401 - a datetime, or None
+        """None on our channels: a message is claimed when it is due, so Celery need not hold it back.
+
+        The body still finds it in ``self.request.eta``.
+        """
+        return None if self._is_ours() else super().eta
+
     def acknowledge(self) -> None:
         """Ack; or, once the task has failed for good, move its message to the dead letters instead."""
         failure = self._failure

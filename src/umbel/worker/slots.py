@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from billiard.einfo import ExceptionInfo
 from celery.concurrency.base import BasePool
+from celery.worker import state
 
 from umbel.errors import TaskError, UnsupportedError
 from umbel.worker.soft_limits import SoftLimit
@@ -105,7 +106,6 @@ class SlotPool(BasePool):
         self.queue: deque[tuple[Job, str]] = deque()
         self.slots: list[Slot] = []
         self._here = threading.local()
-        self._receipts: dict[str, str] = {}
 
     def furnish(self, table: RunTable, prefetch: Prefetch) -> None:
         """Make the slots; before any message can come."""
@@ -158,11 +158,7 @@ class SlotPool(BasePool):
         if slot is not None and not slot.busy:
             slot.run(job)
             return
-        self.prefetch.hand_over((job, self._receipts.pop(job.task_id, "")))
-
-    def remember(self, task_id: str, receipt: str) -> None:
-        """Keep the receipt of a task that Celery holds back (a rate limit) until it runs."""
-        self._receipts[task_id] = receipt
+        self.prefetch.hand_over((job, _receipt_of(job.task_id)))
 
     def terminate_job(self, pid: int, signal: int | None = None) -> None:
         """Refuse: one body of a thread cannot be ended from outside."""
@@ -189,3 +185,10 @@ def _info(problem: BaseException) -> ExceptionInfo:
         raise TaskError(f"the body raised {problem!r}", error_code="TASK_EXITED") from problem
     except TaskError:
         return ExceptionInfo()
+
+
+def _receipt_of(task_id: str) -> str:
+    """Return the receipt of a task that Celery held back, for a rate limit or a time."""
+    request = state.requests.get(task_id)
+    claim = getattr(request.message, "claim", None) if request is not None else None
+    return claim.receipt if claim is not None else ""

@@ -14,13 +14,13 @@ def defunct_below(worker):
     return [process for process in worker.everyone() if process.status() == psutil.STATUS_ZOMBIE]
 
 
-@pytest.mark.parametrize(("culprit", "threads"), [("crash", 2), ("leave", 1)])
-def test_a_body_that_ends_its_process_is_poison_and_its_neighbours_finish_once(mill, culprit, threads):
+@pytest.mark.parametrize(("culprit", "threads", "countdown"), [("crash", 2, 0), ("leave", 1, 0.3)])
+def test_a_body_that_ends_its_process_is_poison_and_its_neighbours_finish_once(mill, culprit, threads, countdown):
     worker = mill.start("--processes", "2", "--threads", str(threads))
     neighbours = [mill.send("grind", f"neighbour{number}", 0.7) for number in range(2 * threads - 1)]
     for number in range(2 * threads - 1):
         mill.started(f"neighbour{number}")
-    error = mill.result(mill.send(culprit, "culprit"))
+    error = mill.result(mill.send(culprit, "culprit", countdown=countdown))
     assert "died 3 times while the task ran alone" in str(error)
     for neighbour in neighbours:
         assert isinstance(mill.result(neighbour), int)
