@@ -47,17 +47,25 @@ class TestTransactions:
         assert texts(database) == ["a"]
 
     def test_an_exception_undoes_the_write(self, database):
-        with pytest.raises(ZeroDivisionError), database.write() as connection:
-            connection.execute("INSERT INTO notes (text) VALUES ('a')")
-            1 / 0
+        def add_and_fail():
+            with database.write() as connection:
+                connection.execute("INSERT INTO notes (text) VALUES ('a')")
+                raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            add_and_fail()
         assert texts(database) == []
         add(database, "b")
         assert texts(database) == ["b"]
 
     def test_a_failing_statement_undoes_the_write_and_is_told_in_words(self, database):
-        with pytest.raises(StorageError, match="no such table: nowhere") as caught, database.write() as connection:
-            connection.execute("INSERT INTO notes (text) VALUES ('a')")
-            connection.execute("INSERT INTO nowhere VALUES (1)")
+        def add_to_nowhere():
+            with database.write() as connection:
+                connection.execute("INSERT INTO notes (text) VALUES ('a')")
+                connection.execute("INSERT INTO nowhere VALUES (1)")
+
+        with pytest.raises(StorageError, match="no such table: nowhere") as caught:
+            add_to_nowhere()
         assert str(database.path) in str(caught.value)
         assert isinstance(caught.value.__cause__, sqlite3.Error)
         assert texts(database) == []
@@ -149,8 +157,7 @@ class TestTroubleIsToldInWords:
         add(database, "a")
         database.fetch("PRAGMA max_page_count = 10")
         with pytest.raises(StorageFullError, match="no room to store more") as caught:
-            for _ in range(100):
-                add(database, "x" * 10_000)
+            add(database, "x" * 100_000)
         assert "free space" in caught.value.hint
         assert texts(database)[0] == "a"
         database.fetch("PRAGMA max_page_count = 100000")
@@ -309,7 +316,7 @@ def _stay_and_write(database, pipe):
 
 def test_no_descriptor_is_left_behind(tmp_path):
     def descriptors():
-        return len(os.listdir("/proc/self/fd"))
+        return len(list(Path("/proc/self/fd").iterdir()))
 
     before = descriptors()
     for number in range(20):

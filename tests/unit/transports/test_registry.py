@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
 from umbel.errors import ConfigurationError
@@ -22,7 +20,7 @@ def test_a_relative_url_is_a_file_in_the_working_directory(tmp_path, monkeypatch
 
 def test_nothing_is_opened_before_its_first_use(tmp_path):
     open_store(f"sqlite:///{tmp_path / 'queues.db'}").close()
-    assert os.listdir(tmp_path) == []
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_memory_stores_are_shared_by_name():
@@ -46,5 +44,5 @@ def test_an_unknown_scheme_is_named(url):
 
 
 def test_an_unknown_option_is_named():
-    with pytest.raises(ConfigurationError, match="busy_timeout.*got: busy_timout"):
+    with pytest.raises(ConfigurationError, match=r"busy_timeout.*got: busy_timout"):
         open_store("memory://x", options={"busy_timout": 1})

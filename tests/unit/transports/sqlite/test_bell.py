@@ -19,6 +19,10 @@ def bell(tmp_path):
     bell.close()
 
 
+def fifos(tmp_path):
+    return list((tmp_path / "wake").iterdir())
+
+
 def rings(waiter, timeout=5.0):
     return bool(select.select([waiter], [], [], timeout)[0])
 
@@ -54,10 +58,10 @@ def test_a_waiter_that_never_reads_blocks_nobody(bell):
 
 def test_closing_removes_the_fifo(bell, tmp_path):
     waiter = bell.waiter()
-    assert len(os.listdir(tmp_path / "wake")) == 1
+    assert len(fifos(tmp_path)) == 1
     waiter.close()
     waiter.close()
-    assert os.listdir(tmp_path / "wake") == []
+    assert fifos(tmp_path) == []
     assert waiter.fileno() == -1
 
 
@@ -72,9 +76,9 @@ def test_the_fifo_of_a_dead_process_is_removed_by_the_next_ringer(bell, tmp_path
         bell.ring()
     leave.set()
     child.join(30)
-    assert len(os.listdir(tmp_path / "wake")) == 1
+    assert len(fifos(tmp_path)) == 1
     bell.ring()
-    assert os.listdir(tmp_path / "wake") == []
+    assert fifos(tmp_path) == []
 
 
 def wait_and_die(bell, ready, leave):

@@ -103,7 +103,7 @@ def report_held(leases, pipe):
 
 def test_a_folder_that_is_missing_is_named(tmp_path):
     leases = LeaseFile.at(tmp_path / "missing" / "q.db-leases")
-    with pytest.raises(StorageUnwritableError, match="missing/q.db-leases: cannot be opened"):
+    with pytest.raises(StorageUnwritableError, match=r"missing/q\.db-leases: cannot be opened"):
         leases.take()
 
 
