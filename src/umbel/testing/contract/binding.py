@@ -67,6 +67,13 @@ class BindingContract(Handles):
         assert store.sweep() == 1
         assert store.queue_exists("kept")
 
+    def test_a_queue_with_a_living_owner_does_not_expire(self, store: Store, consumer: str, clock: ManualClock) -> None:
+        store.create("mailbox", QueueOptions(expires=10, owner=consumer))
+        clock.advance(1_000)
+        assert store.sweep() == 0
+        store.retire(consumer)
+        assert not store.queue_exists("mailbox")
+
     def test_the_sweep_removes_messages_that_waited_for_too_long(self, store: Store, clock: ManualClock) -> None:
         store.create("events", QueueOptions(message_ttl=5))
         store.publish("events", messages("a", "b"))

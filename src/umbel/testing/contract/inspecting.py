@@ -65,6 +65,13 @@ class InspectingContract(Handles):
         assert (found.queue, found.state, found.envelope.task_id) == ("orders", state, state)
         assert found.owner == (consumer if state == "claimed" else None)
 
+    def test_what_a_consumer_holds_is_listed(self, store: Store, consumer: str, clock: ManualClock) -> None:
+        self._one_of_each(store, consumer, clock)
+        assert [(found.envelope.task_id, found.state, found.owner) for found in store.held(consumer)] == [
+            ("claimed", "claimed", consumer)
+        ]
+        assert list(store.held("nobody")) == []
+
     def test_an_unknown_message_is_not_found(self, store: Store) -> None:
         assert store.find("nowhere") is None
 
