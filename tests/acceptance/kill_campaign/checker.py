@@ -1,16 +1,17 @@
 """What must hold whoever dies, read off the ledger and the stored state.
 
-    while a body runs     its message is claimed by the very process that runs it      else STOLEN
-    while nothing runs    what was published waits in the broker, or is stored         else LOST, or
-                          when its body had ended                                      UNSTORED
-    at any time           an attempt is delivered once, or again because its process   else REPEATED,
-                          died: then it is marked redelivered                          UNEXPLAINED
-    at the end            every value is as expected, every body has ended,            else WRONG
-                          nothing waits, and there is no dead letter
+while a body runs     its message is claimed by the very process that runs it      else STOLEN
+while nothing runs    what was published waits in the broker, or is stored         else LOST, or
+                      when its body had ended                                      UNSTORED
+at any time           an attempt is delivered once, or again because its process   else REPEATED,
+                      died: then it is marked redelivered                          UNEXPLAINED
+at the end            every value is as expected, every body has ended,            else WRONG
+                      nothing waits, and there is no dead letter
 """
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
@@ -18,10 +19,10 @@ from enum import StrEnum
 from typing import Any
 
 from celery import states
-
 from tests.acceptance.kill_campaign.ledger import Attempt, Entry, Ledger
 from tests.acceptance.kill_campaign.processes import ShardProcess
 from tests.acceptance.kill_campaign.work import Job
+
 from umbel.transports.base import DeadLetterFilter, Store
 
 
@@ -54,7 +55,7 @@ class Death:
 
 @dataclass
 class Checker:
-    """Finds violations. ``deaths`` is what explains a repeat; whoever kills adds to it."""
+    """Finds violations. ``deaths`` is what explains a repeat; whoever kills says so with :meth:`died`."""
 
     app: Any
     store: Store
@@ -64,6 +65,12 @@ class Checker:
     _ids: dict[str, str] = field(default_factory=dict)
     _seen: int = 0
     _stored: set[str] = field(default_factory=set)
+
+    def died(self, pid: int) -> float:
+        """Note that this process dies, or is declared dead, now; return the moment."""
+        at = time.monotonic()
+        self.deaths.append(Death(pid, at))
+        return at
 
     def while_running(self, shard: ShardProcess) -> list[Finding]:
         """Check a frozen shard that lives: what it runs must be its own."""
@@ -106,12 +113,15 @@ class Checker:
         earlier = self._starts[entry.attempt]
         if earlier and not entry.redelivered:
             yield Finding(Kind.REPEATED, f"{entry} after {earlier[-1]}")
-        elif earlier and not self._died_between(earlier[-1], entry):
+        elif earlier and not self._died_before(earlier[-1], entry):
             yield Finding(Kind.UNEXPLAINED, f"{entry} after {earlier[-1]}")
         earlier.append(entry)
 
-    def _died_between(self, before: Entry, entry: Entry) -> bool:
-        return any(death.pid == before.pid and before.at < death.at < entry.at for death in self.deaths)
+    def _died_before(self, before: Entry, entry: Entry) -> bool:
+        """Whether the process of the earlier start was dead by then. One that was only declared dead may
+        have started it after that: it goes on with what it had claimed.
+        """
+        return any(death.pid == before.pid and death.at < entry.at for death in self.deaths)
 
     def _accounted(self, task_id: str, after: dict[str | None, tuple[str, ...]]) -> bool:
         return self._waits(task_id, after) or task_id in self._stored

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from tests.acceptance.kill_campaign.killing import Mill
 
 

@@ -16,11 +16,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.acceptance.kill_campaign.checker import Checker, Death, Finding
+from tests.acceptance.kill_campaign.checker import Checker, Finding
 from tests.acceptance.kill_campaign.ledger import Entry, Ledger
 from tests.acceptance.kill_campaign.mill import build
 from tests.acceptance.kill_campaign.processes import ShardProcess, Worker, freeze, gone, send, thaw, wait_until
 from tests.acceptance.kill_campaign.work import Publisher
+
 from umbel.transports.base import Store
 
 MOST_HITS = 2
@@ -122,7 +123,9 @@ class Campaign:
             way = self._ways[chance.choices(list(self._kinds), list(self._kinds.values()))[0]]
             deadline = time.monotonic() + PATIENCE
             while not way():
-                assert time.monotonic() < deadline, f"no moment for a kill within {PATIENCE:g} s:\n{self.mill.worker.log_tail()}"
+                assert time.monotonic() < deadline, (
+                    f"no moment for a kill within {PATIENCE:g} s:\n{self.mill.worker.log_tail()}"
+                )
             self.findings += self.mill.checker.ledger_so_far()
         return self.findings
 
@@ -139,7 +142,9 @@ class Campaign:
         for what in counts:
             delays = self.delays(what)
             if delays:
-                lines.append(f"  {what}: again after {statistics.median(delays):.3f} s (median), {delays[-1]:.3f} s (longest)")
+                lines.append(
+                    f"  {what}: again after {statistics.median(delays):.3f} s (median), {delays[-1]:.3f} s (longest)"
+                )
         return "\n".join(lines)
 
     # The ways to kill. Each returns False when there was no moment for it.
@@ -160,12 +165,13 @@ class Campaign:
         if shard is None:
             return False
         ran = tuple(self.mill.ledger.read().running(shard.pid))
-        at = time.monotonic()
-        self.mill.checker.deaths.append(Death(shard.pid, at))
+        at = self.mill.checker.died(shard.pid)
         self.mill.store.reap(shard.consumer, started=())
         self.kills.append(Kill("zombie", at, ran))
         wait_until(
-            lambda: gone(shard.pid) or not self.mill.ledger.read().running(shard.pid), 10, lambda: "a zombie's bodies end"
+            lambda: gone(shard.pid) or not self.mill.ledger.read().running(shard.pid),
+            10,
+            lambda: "a zombie's bodies end",
         )
         time.sleep(self.mill.chance.uniform(0.0, 0.1))  # so that it may settle what it does not own any more
         send(shard.pid, signal.SIGKILL)
@@ -223,8 +229,7 @@ class Campaign:
         for shard in shards:
             if not any(death.pid == shard.pid for death in checker.deaths):
                 self.findings += checker.while_running(shard)
-        at = time.monotonic()
-        checker.deaths += [Death(pid, at) for pid in pids]
+        at = max(checker.died(pid) for pid in pids)
         hit = tuple(entry for shard in shards for entry in self.mill.ledger.running(shard.pid))
         self.kills.append(Kill(what, at, hit))
 

@@ -81,7 +81,7 @@ class Worker:
 
     def wait_ready(self) -> float:
         """Wait until all shards consume; return when that was, in monotonic seconds."""
-        wait_until(lambda: self._is_ready(), START_SECONDS, lambda: f"the worker is ready:\n{self.log_tail()}")
+        wait_until(self._is_ready, START_SECONDS, lambda: f"the worker is ready:\n{self.log_tail()}")
         return time.monotonic()
 
     def kill_all(self) -> list[int]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import random
+import sys
 
 import pytest
-
 from tests.acceptance.kill_campaign.killing import Campaign
 
 SHAPES = {
@@ -16,16 +16,15 @@ SHAPES = {
 
 
 def campaign(make_mill, shape, kills, capsys, **options):
-    seed = int(os.environ.get("UMBEL_CAMPAIGN_SEED", random.randrange(2**32)))
+    seed = int(os.environ.get("CAMPAIGN_SEED", random.randrange(2**32)))
     mill = make_mill(seed=seed, options=SHAPES[shape], **options)
     found = Campaign(mill)
     with capsys.disabled():
-        print(f"\nseed {seed}, {shape}")
+        sys.stdout.write(f"\n{shape}: CAMPAIGN_SEED={seed}\n")
         mill.start()
         assert found.run(kills) == [], f"seed {seed}"
         assert mill.finish() == [], f"seed {seed}"
-        print(found.summary())
-    return found
+        sys.stdout.write(f"{found.summary()}\n")
 
 
 @pytest.mark.slow

@@ -29,21 +29,30 @@ class Job:
 class Publisher:
     """Publishes a mixed load, and remembers what it asked for."""
 
-    def __init__(self, app: Any, chance: random.Random, *, long_share: float = 0.01) -> None:
+    def __init__(self, app: Any, chance: random.Random) -> None:
         self.jobs: list[Job] = []
         self._app = app
         self._tasks = app.tasks
         self._chance = chance
         self._count = 0
-        self._kinds: list[Callable[[], None]] = [self._quick, self._flaky, self._chain, self._link, self._chord]
-        self._kinds.append(self._long)
-        self._weights = [8.0, 2.0, 2.0, 2.0, 1.0, 15 * long_share]
+        self._kinds: dict[Callable[[], None], float] = {
+            self._quick: 8,
+            self._flaky: 2,
+            self._chain: 2,
+            self._link: 2,
+            self._chord: 1,
+            self._long: 0.15,
+        }
 
     def publish(self, number: int) -> None:
         """Publish so many pieces of work, each of one task or more."""
-        for make in self._chance.choices(self._kinds, self._weights, k=number):
+        for make in self._chance.choices(list(self._kinds), list(self._kinds.values()), k=number):
             self._count += 1
             make()
+
+    def leave_out_long_tasks(self) -> None:
+        """Publish nothing that takes a second."""
+        del self._kinds[self._long]
 
     def publish_one(self, name: str, *arguments: Any) -> str:
         """Publish one task that takes its token first; return its id."""
@@ -88,5 +97,7 @@ class Publisher:
         header = [part.s(token, number) for number, token in enumerate(tokens)]
         result = chord(header)(self._tasks["total"].s(f"{name}/total"))
         ids = [member.id for member in result.parent.results]
-        self.jobs += [Job(token, task_id, number) for number, (token, task_id) in enumerate(zip(tokens, ids, strict=True))]
+        self.jobs += [
+            Job(token, task_id, number) for number, (token, task_id) in enumerate(zip(tokens, ids, strict=True))
+        ]
         self.jobs.append(Job(f"{name}/total", result.id, sum(range(PARTS)), tuple(ids)))
