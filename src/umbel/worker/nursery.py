@@ -70,6 +70,7 @@ class Nursery:
         spec = {
             "name": name,
             "table": str(table),
+            "revoked": str(self._revoked()),
             "threads": facts.threads,
             "queues": list(facts.queues),
             "loglevel": facts.loglevel,
@@ -166,6 +167,7 @@ class Nursery:
         if self._state_dir is not None:
             for table in self._state_dir.glob(f"{os.getpid()}-*.run"):
                 table.unlink(missing_ok=True)
+            self._revoked().unlink(missing_ok=True)
 
     def _spawn(self, selector: selectors.BaseSelector) -> int:
         ours, theirs = pair()
@@ -192,7 +194,11 @@ class Nursery:
         if self._state_dir is None:
             self._state_dir = Path(self.facts.state_dir) if self.facts.state_dir else _default_state_dir()
             self._state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._revoked().unlink(missing_ok=True)  # of a process that had our pid
         return self._state_dir
+
+    def _revoked(self) -> Path:
+        return self._tables() / f"{os.getpid()}.revoked"
 
     def _refused(self, message: Message | None) -> ConfigurationError:
         if message is None:

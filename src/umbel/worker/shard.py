@@ -30,6 +30,7 @@ from umbel.transports.runtable import RunTable, ShardState
 from umbel.worker.controller import ShardConsumer, ShardController, ShardStep
 from umbel.worker.lifeline import die_with_parent
 from umbel.worker.prefetch import Prefetch
+from umbel.worker.revocations import Revocations
 from umbel.worker.slots import SlotPool
 
 if TYPE_CHECKING:
@@ -49,11 +50,13 @@ class ShardSpec:
     """What the supervisor wants of one shard. Durations are seconds.
 
     ``max_tasks`` replaces the shard after so many tasks, but not before it is ``min_age`` old.
-    ``siblings`` is how many shards share the worker's limits.
+    ``siblings`` is how many shards share the worker's limits, ``revoked`` the file of what they were told
+    to revoke.
     """
 
     name: str
     table: str
+    revoked: str
     threads: int
     queues: tuple[str, ...]
     loglevel: str
@@ -90,6 +93,7 @@ class Shard:
         """Run until drained; return the exit code."""
         log_events()
         self._table.introduce(os.getpid(), "")
+        Revocations(Path(self._spec.revoked)).follow()
         self._controller = self._build()
         pool: SlotPool = self._controller.pool
         pool.furnish(self._table, self._prefetch)
@@ -268,6 +272,8 @@ class _Signals:
         os.set_blocking(writer, False)
         for number in (signal.SIGTERM, signal.SIGQUIT, signal.SIGUSR1):
             signal.signal(number, _ignore)
+        for number in (signal.SIGTERM, signal.SIGQUIT):
+            signal.siginterrupt(number, False)  # noqa: FBT003 - a C library's call in a body goes on
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         signal.set_wakeup_fd(writer, warn_on_full_buffer=False)

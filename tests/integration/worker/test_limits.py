@@ -40,6 +40,18 @@ def test_a_hard_limit_ends_a_body_that_holds_the_interpreter_lock(mill):
     assert started.pid not in {shard.pid for shard in worker.shards}
 
 
+def test_a_hard_limit_ends_a_body_in_a_thread_that_holds_the_interpreter_lock(mill):
+    worker = mill.start("--processes", "1", "--threads", "2", "--grace", "1s")
+    neighbour = mill.send("grind", "neighbour", 0.5)
+    mill.started("neighbour")
+    sent = mill.send("hog", "hog", 60, time_limit=0.7)
+    assert isinstance(mill.result(sent), TimeLimitExceeded)
+    assert isinstance(mill.result(neighbour), int)
+    mill.settled()
+    assert [letter.reason for letter in mill.dead()] == ["time_limit"]
+    assert "task.isolated" not in worker.log
+
+
 def test_neighbours_of_a_body_past_its_limit_get_their_grace(mill):
     mill.start("--processes", "1", "--threads", "3", "--grace", "6s")
     neighbour = mill.send("grind", "neighbour", 3)
@@ -68,7 +80,7 @@ def test_neighbours_beyond_their_grace_run_again_without_blame(mill):
 
 def test_what_waits_behind_a_condemned_shard_starts_at_once_elsewhere(mill):
     mill.start("--processes", "1", "--threads", "1", "--grace", "20s")
-    late = mill.send("hog", "late", 60, time_limit=1.5)
+    late = mill.send("jam", "late", time_limit=1.5)
     mill.started("late")
     waiting = [mill.send("grind", f"{number}") for number in range(10)]
     for sent in waiting:
