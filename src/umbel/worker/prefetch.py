@@ -65,6 +65,7 @@ class Prefetch:
         self._open = True
         self._closed = False
         self._fetched_at = 0.0
+        self._fetching = 0
         self._ended = 0
         self._busy = 0.0
         self._service = 0.0
@@ -88,6 +89,8 @@ class Prefetch:
             if not self._open or self._alone:
                 return 0
             free = self._slots - self._running
+            if not free and len(self._buffer) * 2 > self._depth:
+                return 0  # one large claim soon is better than many small ones now
             wanted = self._depth + free - len(self._buffer) - len(self._handed)
             if self._remaining is not None:
                 wanted = min(wanted, self._remaining - len(self._buffer))
@@ -95,7 +98,7 @@ class Prefetch:
 
     def tended(self) -> bool:
         """Return whether the slots settle and claim themselves: all are busy, with quick tasks."""
-        return self._running >= self._slots and time.monotonic() - self._fetched_at < _TENDED_FOR
+        return self._running + self._fetching >= self._slots and time.monotonic() - self._fetched_at < _TENDED_FOR
 
     def accept(self, deliveries: Sequence[Delivery]) -> None:
         """Take what was claimed."""
@@ -159,8 +162,10 @@ class Prefetch:
             due = not self._buffer or now - self._fetched_at > _SETTLE_EVERY
             if due:
                 self._fetched_at = now
+                self._fetching += 1
         if due:
             self._fetch()
+            self._fetching -= 1
 
     def hand_over(self, work: Any) -> None:  # noqa: ANN401 - see take
         """Give a slot something that does not come from the buffer; it goes first."""

@@ -33,6 +33,9 @@ _CLOCK = SystemClock()
 _LARGEST_CLAIM = 100
 """So many messages are claimed at once where Celery sets no prefetch limit."""
 
+_LEAST_PAUSE = 0.002
+"""Seconds between two turns for which there is no reason but the time."""
+
 _SLICE = 0.01
 """Seconds that one turn delivers for, before it settles and looks at control messages again."""
 
@@ -208,7 +211,8 @@ class Channel(EntityChannel):
             self._hand_over(claim)
             if time.monotonic() > until:
                 break
-        return delivered or (self.settlement.pending > 0 and not self.settlement.stuck)
+        # In pull mode the intake decides when what has ended is settled.
+        return delivered or (self.intake is None and self.settlement.pending > 0 and not self.settlement.stuck)
 
     def drain_one(self) -> bool:
         """Deliver one message if there is one; for connections without an event loop."""
@@ -233,8 +237,10 @@ class Channel(EntityChannel):
         if self.settlement.stuck or self._fetching.locked():
             # Another thread claims just now, and does once more what was asked for meanwhile.
             return self._options.poll_interval
+        if self.intake is not None and self.intake.tended():
+            return _SLICE
         times = [self._notices.idle_for(), self._tasks.idle_for() if self._room() > 0 else None]
-        return min((seconds for seconds in times if seconds is not None), default=None)
+        return min((max(seconds, _LEAST_PAUSE) for seconds in times if seconds is not None), default=None)
 
     def deliver(self, delivery: Delivery) -> None:
         """Carry a message that the intake accepted into Celery."""

@@ -19,6 +19,10 @@ from umbel.transports.base import Store, Wakeup
 __all__ = ["LoopThread", "Watch"]
 
 
+_TOLERANCE = 0.001
+"""Seconds by which an alarm may be late."""
+
+
 class LoopThread:
     """Which thread turns a connection's loop: only the others need to nudge it."""
 
@@ -85,7 +89,8 @@ class Watch:
     def alarm(self, seconds: float) -> None:
         """Make the event loop turn after so many seconds, if it would not sooner."""
         at = time.monotonic() + seconds
-        if self._hub is None or (self._alarm is not None and self._alarm_at <= at):
+        # The same moment, computed again, differs by microseconds: that is no reason to ring sooner.
+        if self._hub is None or (self._alarm is not None and self._alarm_at <= at + _TOLERANCE):
             return
         self._silence()
         self._alarm, self._alarm_at = self._hub.call_later(seconds, self._rang), at

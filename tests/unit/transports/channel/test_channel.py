@@ -49,6 +49,9 @@ class Basket:
         self.wanted = appetite
         self.deliveries = []
 
+    def tended(self):
+        return False
+
     def appetite(self):
         return self.wanted - len(self.deliveries)
 
