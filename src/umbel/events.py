@@ -19,6 +19,7 @@ __all__ = [
     "ClaimFenced",
     "ConsumerReaped",
     "DeadLettered",
+    "DutyFailed",
     "Event",
     "LeaseRenewalFailed",
     "MessageParked",
@@ -99,6 +100,17 @@ class DeadLettered(Event):
     task_id: str
     reason: str
     error_code: str
+
+
+@dataclass(frozen=True, slots=True)
+class DutyFailed(Event):
+    """Something that a worker does now and then has failed, most likely because its broker is away; it is
+    tried again soon.
+    """
+
+    name: ClassVar[str] = "worker.duty_failed"
+    worker: str
+    problem: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ _LEVELS: dict[type[events.Event], int] = {
     events.ChordFailed: logging.ERROR,
     events.ClaimFenced: logging.WARNING,
     events.DeadLettered: logging.WARNING,
+    events.DutyFailed: logging.WARNING,
     events.MessageParked: logging.WARNING,
     events.MessageUndecodable: logging.WARNING,
     events.SettlementFailed: logging.ERROR,

@@ -38,7 +38,11 @@ class Health:
         self._server = self._serve(facts.health_port) if facts.health_port else None
 
     def report(self, roster: Roster, *, stopping: bool, announced: bool) -> None:
-        """Record how the worker is now."""
+        """Record how the worker is now.
+
+        Raises:
+            ConfigurationError: the health file cannot be written.
+        """
         shards = [
             {"name": shard.name, "pid": shard.pid, "ready": shard.ready, "leaving": shard.leaving or None}
             for shard in roster
@@ -49,8 +53,12 @@ class Health:
         self._at = time.monotonic()
         if self._file is not None:
             beside = self._file.with_name(self._file.name + f".{os.getpid()}")
-            beside.write_text(json.dumps(self._report))
-            beside.replace(self._file)
+            try:
+                beside.write_text(json.dumps(self._report))
+                beside.replace(self._file)
+            except OSError as problem:
+                message = f"worker.health_file {self._file} cannot be written: {problem.strerror}"
+                raise ConfigurationError(message, hint="name a file in a folder that this user may write to") from problem
 
     def answer(self, path: str) -> tuple[int, dict[str, Any]]:
         """Return the HTTP status and body of a probe."""

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from celery import signals as celery_signals
+from celery.platforms import EX_FAILURE
 from celery.worker import state as celery_state
 
 from umbel.execution.settle import batch_results
@@ -103,7 +104,7 @@ class Shard:
         self._serve(pool)
         consumer.join()
         celery_signals.worker_process_shutdown.send(sender=self._spec.name, pid=os.getpid(), exitcode=0)
-        return int(self._controller.exitcode or 0)
+        return EX_FAILURE if self._controller.exitcode == EX_FAILURE else 0
 
     def ready(self) -> None:
         """Tell the supervisor that this shard consumes."""
@@ -161,7 +162,7 @@ class Shard:
             controller.start()
         finally:
             if not self._draining:
-                self._wire.send("shutdown", pid=os.getpid())
+                self._wire.send("broke" if controller.exitcode == EX_FAILURE else "shutdown", pid=os.getpid())
             self._prefetch.close()
 
     def _serve(self, pool: SlotPool) -> None:

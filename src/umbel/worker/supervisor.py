@@ -17,6 +17,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from umbel import events
+from umbel.errors import describe
 from umbel.observability import set_up_logging
 from umbel.transports.recovery import reap_consumer, recover
 from umbel.transports.registry import open_store
@@ -37,6 +38,10 @@ _TURN = 0.1
 _RECOVER_EVERY = 0.5
 _MEMORY_EVERY = 1.0
 _WEDGED_AFTER = 30.0
+_AFTER_FAILURE = 2.0
+"""Seconds until a duty that failed is tried again, at least."""
+_STEADY_AFTER = 5.0
+"""Seconds after which a shard that consumes shows that shards can start."""
 _RESTART_DELAYS = (0.0, 0.1, 0.5, 1.0, 2.0, 5.0)
 
 
@@ -74,6 +79,7 @@ class Supervisor:
         self._exit_code = 0
         self._announced = False
         self._failures = 0
+        self._dead: list[tuple[Shard, Sequence[str]]] = []
         self._unknown: set[str] = set()
         self._reload_wanted = False
         self._told_of_reload = False
@@ -101,6 +107,11 @@ class Supervisor:
         set_up_logging(facts.loglevel)
         self._store = open_store(facts.store, options=facts.store_options) if facts.store else None
         self._health = Health(facts, self._options.node())
+        self._report_health()
+        if self._store is not None:
+            # A broker that cannot be read and written is an error now, and an outage later.
+            recover(self._store, crash_limit=facts.crash_limit)
+            self._store.sweep()
         self._schedule(facts)
 
     # One turn.
@@ -116,8 +127,8 @@ class Supervisor:
         self._enforce(now)
         for duty, due in tuple(self._due.items()):
             if now >= due:
-                self._due[duty] = now + self._intervals[duty]
-                self._attempt(duty)
+                done = self._attempt(duty)
+                self._due[duty] = now + (self._intervals[duty] if done else max(self._intervals[duty], _AFTER_FAILURE))
 
     def _pause(self) -> float:
         return min(_TURN, max(0.0, min(self._due.values(), default=_TURN) - time.monotonic()))
@@ -125,11 +136,13 @@ class Supervisor:
     def _finished(self) -> bool:
         return bool(self._stopping) and not len(self._roster)
 
-    def _attempt(self, duty: Callable[[], None]) -> None:
+    def _attempt(self, duty: Callable[[], None]) -> bool:
         try:
             duty()
         except Exception as problem:  # noqa: BLE001 - a broker that is away for a while must not end the worker
-            events.emit(events.SettlementFailed(pending=0, problem=repr(problem)))
+            events.emit(events.DutyFailed(worker=self._options.node(), problem=describe(problem)["message"]))
+            return False
+        return True
 
     def _schedule(self, facts: WorkerFacts) -> None:
         self._every(1.0, self._report_health)
@@ -137,7 +150,6 @@ class Supervisor:
         if self._store is None:
             return
         store = self._store
-        self._attempt(self._recover)
         self._every(_RECOVER_EVERY, self._recover)
         self._every(facts.lease / 3, self._renew)
         self._every(60.0, lambda: _ignore(store.sweep()))
@@ -151,7 +163,10 @@ class Supervisor:
     # The number of shards.
 
     def _keep_number(self) -> None:
-        if self._stopping or time.monotonic() < self._fork_at:
+        now = time.monotonic()
+        if self._failures and any(shard.ready and now - shard.asked_at > _STEADY_AFTER for shard in self._roster):
+            self._failures = 0
+        if self._stopping or now < self._fork_at:
             return
         if (self._reload_wanted or self._nursery.zygote is None) and self._nursery.loading is None:
             self._reload_wanted = False
@@ -185,19 +200,25 @@ class Supervisor:
         if shard is None:
             return
         shard.ready = True
-        self._failures = 0
         events.emit(events.ShardStarted(shard=shard.name, pid=shard.pid))
         self._nursery.on_ready(self._roster)
         ready = [member for member in self._roster.staying if member.ready]
         if not self._announced and len(ready) >= self._facts.processes:
             self._announced = True
-            self._report_health()
+            self._attempt(self._report_health)
             events.emit(events.WorkerReady(worker=self._options.node(), shards=len(ready), queues=self._facts.queues))
 
     def _on_retiring(self, message: Message) -> None:
         shard = self._roster.by_pid(message["pid"])
         if shard is not None and not shard.leaving:
             shard.leaving = "it has run as many tasks as it may"
+
+    def _on_broke(self, message: Message) -> None:
+        """Its consumer has failed, which Celery's log shows: it is no good any more, and counts as not started."""
+        shard = self._roster.by_pid(message["pid"])
+        if shard is not None:
+            shard.ready = False
+            shard.cause = shard.cause or "its consumer failed"
 
     def _on_shutdown(self, message: Message) -> None:
         shard = self._roster.by_pid(message["pid"])
@@ -241,26 +262,30 @@ class Supervisor:
         running = shard.running()
         self._roster.remove(shard)
         started = [] if shard.blameless else [run.receipt for run in running]
-        if shard.consumer and self._store is not None:
-            self._attempt(lambda: self._reap(shard, started))
+        self._dead.append((shard, started))
+        self._attempt(self._reap_dead)
         events.emit(
             events.ShardExited(
                 shard=shard.name, pid=shard.pid, cause=cause, running=tuple(run.task_id for run in running)
             )
         )
-        shard.forget()
         self._consider_failure(shard)
         self._nursery.retire_idle(self._roster)
 
-    def _reap(self, shard: Shard, started: Sequence[str]) -> None:
-        if self._store is not None:
-            reap_consumer(
-                self._store,
-                shard.consumer,
-                started=list(started),
-                verdicts=shard.verdicts,
-                crash_limit=self._facts.crash_limit,
-            )
+    def _reap_dead(self) -> None:
+        """Give back what dead shards held. While the broker is away they wait here, with their verdicts."""
+        while self._dead:
+            shard, started = self._dead[0]
+            if shard.consumer and self._store is not None:
+                reap_consumer(
+                    self._store,
+                    shard.consumer,
+                    started=list(started),
+                    verdicts=shard.verdicts,
+                    crash_limit=self._facts.crash_limit,
+                )
+            shard.forget()
+            self._dead.pop(0)
 
     def _consider_failure(self, shard: Shard) -> None:
         if not (shard.ready or shard.leaving or shard.blameless):
@@ -307,6 +332,7 @@ class Supervisor:
                 shard.drain("memory limit")
 
     def _recover(self) -> None:
+        self._reap_dead()
         if self._store is not None:
             recover(self._store, crash_limit=self._facts.crash_limit)
 
@@ -365,7 +391,7 @@ class Supervisor:
         self._stopping = cause
         self._deadline = time.monotonic() + self._facts.drain_timeout
         events.emit(events.WorkerDraining(worker=self._options.node(), cause=cause))
-        self._report_health()
+        self._attempt(self._report_health)
         for shard in self._roster:
             shard.drain(cause)
 

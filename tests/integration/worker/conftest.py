@@ -177,6 +177,13 @@ def mill(tmp_path: Path, eventually: Callable[..., None], monkeypatch: pytest.Mo
     opened.close()
 
 
-def zombies_below(worker: Worker) -> list[psutil.Process]:
-    """Return the worker's defunct processes."""
-    return [process for process in worker.everyone() if process.status() == psutil.STATUS_ZOMBIE]
+@pytest.fixture
+def runs() -> Callable[[psutil.Process], bool]:
+    """Say whether a process still runs. An orphan that nobody has waited for yet does not."""
+
+    def still_runs(process: psutil.Process) -> bool:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+        return False
+
+    return still_runs

@@ -4,7 +4,6 @@ import os
 import signal
 import time
 
-import psutil
 import pytest
 
 
@@ -72,7 +71,7 @@ def test_a_body_that_holds_the_interpreter_lock_cannot_stop_a_worker_from_ending
     assert mill.counts().ready == 1
 
 
-def test_what_a_killed_supervisor_had_started_is_gone_within_a_second(mill):
+def test_what_a_killed_supervisor_had_started_is_gone_within_a_second(mill, runs):
     worker = mill.start("--processes", "2", "--threads", "1")
     mill.send("jam", "jam")
     mill.send("grind", "grind", 60)
@@ -81,8 +80,7 @@ def test_what_a_killed_supervisor_had_started_is_gone_within_a_second(mill):
     below = worker.everyone()[1:]
     assert len(below) == 3
     worker.process.kill()
-    _, alive = psutil.wait_procs(below, timeout=1)
-    assert alive == []
+    mill.until(lambda: not any(map(runs, below)), within=1, claim="all of them are gone")
 
 
 def test_what_a_killed_worker_held_runs_again_on_the_next(mill):
@@ -93,18 +91,18 @@ def test_what_a_killed_worker_held_runs_again_on_the_next(mill):
     assert sorted(mill.labels("end")) == ["running", "waiting0", "waiting1", "waiting2"]
 
 
-def test_a_worker_that_still_loads_its_application_ends_when_it_is_told(mill):
+def test_a_worker_that_still_loads_its_application_ends_when_it_is_told(mill, runs):
     (mill.folder / "slowly.py").write_text("import time\nopen('loading', 'w').close()\ntime.sleep(60)\n")
     worker = mill.start("--processes", "1", app="slowly:app", wait=False)
     mill.until((mill.folder / "loading").exists, claim="the application is being loaded")
     below = worker.everyone()[1:]
     worker.send(signal.SIGTERM)
     assert worker.wait(5) == 0
-    assert psutil.wait_procs(below, timeout=1)[1] == []
+    mill.until(lambda: not any(map(runs, below)), within=1, claim="nothing is left")
     assert "Traceback" not in worker.log
 
 
-def test_nothing_of_a_worker_that_has_ended_is_left(mill):
+def test_nothing_of_a_worker_that_has_ended_is_left(mill, runs):
     tables = mill.folder / "tables"
     worker = mill.start("--processes", "2", "--state-dir", str(tables))
     mill.app.control.revoke("some-task", reply=True)
@@ -114,5 +112,5 @@ def test_nothing_of_a_worker_that_has_ended_is_left(mill):
     assert worker.wait() == 0
     assert os.listdir(tables) == []
     assert not worker.health.exists()
-    assert psutil.wait_procs(everyone, timeout=1)[1] == []
-    assert list(mill.store.consumers()) == []
+    mill.until(lambda: not any(map(runs, everyone)), within=1, claim="nothing is left")
+    assert not [consumer for consumer in mill.store.consumers() if consumer.name.startswith("w0")]
