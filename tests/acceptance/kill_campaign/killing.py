@@ -186,8 +186,8 @@ class Campaign:
     def _kill_worker(self, what: str, kill: Callable[[], list[int]]) -> bool:
         self._await_moment()
         shards = self.mill.worker.shards()
-        if not self._freeze_busy(shards):
-            return False
+        if len(shards) < self.mill.worker.processes or not self._freeze_busy(shards):
+            return False  # a shard that is just coming up would be hit, too, and nobody would know what it ran
         self._note(what, shards, self.mill.worker.family())
         kill()
         self.findings += self.mill.checker.while_nothing_runs(self.mill.publisher.jobs)

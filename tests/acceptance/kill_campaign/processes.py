@@ -47,7 +47,7 @@ class Worker:
     def __init__(self, folder: Path, store: Store, options: Collection[str], environment: Mapping[str, str]) -> None:
         self.log = folder / "worker.log"
         self._store = store
-        self._processes = int(_option(options, "--processes"))
+        self.processes = int(_option(options, "--processes"))
         command = [sys.executable, "-m", "umbel", "-A", "tests.acceptance.kill_campaign.served:app", "worker"]
         with self.log.open("ab") as output:
             self._supervisor = subprocess.Popen(
@@ -133,7 +133,7 @@ class Worker:
 
     def _is_ready(self) -> bool:
         assert self._supervisor.poll() is None, f"the worker ended by itself:\n{self.log_tail()}"
-        return len(self.shards()) >= self._processes
+        return len(self.shards()) >= self.processes
 
 
 def send(pid: int, number: signal.Signals) -> None:

@@ -14,6 +14,8 @@ SHAPES = {
     "one thread": ("--processes", "2", "--threads", "1"),
 }
 
+KILLS = 120
+
 
 def campaign(make_mill, shape, kills, capsys, **options):
     seed = int(os.environ.get("CAMPAIGN_SEED", random.randrange(2**32)))
@@ -30,7 +32,7 @@ def campaign(make_mill, shape, kills, capsys, **options):
 @pytest.mark.slow
 @pytest.mark.parametrize("shape", SHAPES)
 def test_no_task_is_lost_or_acknowledged_early_or_blamed(shape, make_mill, capsys):
-    campaign(make_mill, shape, 100, capsys)
+    campaign(make_mill, shape, KILLS, capsys)
 
 
 @pytest.mark.soak
