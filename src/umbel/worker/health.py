@@ -58,7 +58,8 @@ class Health:
                 beside.replace(self._file)
             except OSError as problem:
                 message = f"worker.health_file {self._file} cannot be written: {problem.strerror}"
-                raise ConfigurationError(message, hint="name a file in a folder that this user may write to") from problem
+                hint = "name a file in a folder that this user may write to"
+                raise ConfigurationError(message, hint=hint) from problem
 
     def answer(self, path: str) -> tuple[int, dict[str, Any]]:
         """Return the HTTP status and body of a probe."""

@@ -25,7 +25,7 @@ _MOST = 100
 """So many requests of one task wait in a shard at most."""
 
 
-class RateBucket(TokenBucket):  # type: ignore[misc]  # kombu is half typed
+class RateBucket(TokenBucket):
     """A shard's tokens for one task. Every method may be called from any thread."""
 
     def __init__(self, rate: float) -> None:

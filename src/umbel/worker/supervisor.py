@@ -14,10 +14,9 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from umbel import events
-from umbel.errors import describe
 from umbel.observability import set_up_logging
 from umbel.transports.recovery import reap_consumer, recover
 from umbel.transports.registry import open_store
@@ -26,33 +25,22 @@ from umbel.worker.facts import WorkerFacts
 from umbel.worker.health import Health
 from umbel.worker.nursery import Nursery
 from umbel.worker.roster import Roster, Shard
+from umbel.worker.rota import Duty, Rota
 
 if TYPE_CHECKING:
     from umbel.transports.base import Store
     from umbel.worker.options import WorkerOptions
     from umbel.worker.wire import Message
 
-__all__ = ["Duty", "Supervisor"]
+__all__ = ["Supervisor"]
 
 _TURN = 0.1
 _RECOVER_EVERY = 0.5
 _MEMORY_EVERY = 1.0
 _WEDGED_AFTER = 30.0
-_AFTER_FAILURE = 2.0
-"""Seconds until a duty that failed is tried again, at least."""
 _STEADY_AFTER = 5.0
 """Seconds after which a shard that consumes shows that shards can start."""
 _RESTART_DELAYS = (0.0, 0.1, 0.5, 1.0, 2.0, 5.0)
-
-
-class Duty(Protocol):
-    """Something small that one process of a worker does now and then, such as pruning."""
-
-    every: float
-
-    def run(self, store: Store) -> None:
-        """Do it once."""
-        ...
 
 
 class Supervisor:
@@ -70,6 +58,7 @@ class Supervisor:
         self._nursery = Nursery(app, options, zygote_module)
         self._make_duties = duties
         self._roster = Roster()
+        self._rota = Rota(options.node())
         self._selector = selectors.DefaultSelector()
         self._store: Store | None = None
         self._facts: WorkerFacts
@@ -84,8 +73,6 @@ class Supervisor:
         self._reload_wanted = False
         self._told_of_reload = False
         self._fork_at: float = 0.0
-        self._due: dict[Callable[[], None], float] = {}
-        self._intervals: dict[Callable[[], None], float] = {}
 
     def run(self) -> int:
         """Run until told to stop; return the exit code (0 after a clean drain)."""
@@ -118,47 +105,28 @@ class Supervisor:
 
     def _turn(self) -> None:
         self._keep_number()
-        for key, _ in self._selector.select(self._pause()):
+        for key, _ in self._selector.select(min(_TURN, self._rota.pause())):
             if key.data is None:
                 self._on_signals()
             else:
                 self._on_wire(key.data)
-        now = time.monotonic()
-        self._enforce(now)
-        for duty, due in tuple(self._due.items()):
-            if now >= due:
-                done = self._attempt(duty)
-                self._due[duty] = now + (self._intervals[duty] if done else max(self._intervals[duty], _AFTER_FAILURE))
-
-    def _pause(self) -> float:
-        return min(_TURN, max(0.0, min(self._due.values(), default=_TURN) - time.monotonic()))
+        self._enforce(time.monotonic())
+        self._rota.do_what_is_due()
 
     def _finished(self) -> bool:
         return bool(self._stopping) and not len(self._roster)
 
-    def _attempt(self, duty: Callable[[], None]) -> bool:
-        try:
-            duty()
-        except Exception as problem:  # noqa: BLE001 - a broker that is away for a while must not end the worker
-            events.emit(events.DutyFailed(worker=self._options.node(), problem=describe(problem)["message"]))
-            return False
-        return True
-
     def _schedule(self, facts: WorkerFacts) -> None:
-        self._every(1.0, self._report_health)
-        self._every(_MEMORY_EVERY, self._check_memory)
+        self._rota.every(1.0, self._report_health)
+        self._rota.every(_MEMORY_EVERY, self._check_memory)
         if self._store is None:
             return
         store = self._store
-        self._every(_RECOVER_EVERY, self._recover)
-        self._every(facts.lease / 3, self._renew)
-        self._every(60.0, lambda: _ignore(store.sweep()))
+        self._rota.every(_RECOVER_EVERY, self._recover)
+        self._rota.every(facts.lease / 3, self._renew)
+        self._rota.every(60.0, lambda: _ignore(store.sweep()))
         for duty in self._make_duties(facts):
-            self._every(duty.every, partial(duty.run, store))
-
-    def _every(self, seconds: float, duty: Callable[[], None]) -> None:
-        self._due[duty] = time.monotonic() + seconds
-        self._intervals[duty] = seconds
+            self._rota.every(duty.every, partial(duty.run, store))
 
     # The number of shards.
 
@@ -205,7 +173,7 @@ class Supervisor:
         ready = [member for member in self._roster.staying if member.ready]
         if not self._announced and len(ready) >= self._facts.processes:
             self._announced = True
-            self._attempt(self._report_health)
+            self._rota.attempt(self._report_health)
             events.emit(events.WorkerReady(worker=self._options.node(), shards=len(ready), queues=self._facts.queues))
 
     def _on_retiring(self, message: Message) -> None:
@@ -263,7 +231,7 @@ class Supervisor:
         self._roster.remove(shard)
         started = [] if shard.blameless else [run.receipt for run in running]
         self._dead.append((shard, started))
-        self._attempt(self._reap_dead)
+        self._rota.attempt(self._reap_dead)
         events.emit(
             events.ShardExited(
                 shard=shard.name, pid=shard.pid, cause=cause, running=tuple(run.task_id for run in running)
@@ -391,7 +359,7 @@ class Supervisor:
         self._stopping = cause
         self._deadline = time.monotonic() + self._facts.drain_timeout
         events.emit(events.WorkerDraining(worker=self._options.node(), cause=cause))
-        self._attempt(self._report_health)
+        self._rota.attempt(self._report_health)
         for shard in self._roster:
             shard.drain(cause)
 
@@ -411,7 +379,7 @@ class Supervisor:
         if self._health is not None:
             self._health.close()
         if self._store is not None:
-            self._attempt(self._recover)
+            self._rota.attempt(self._recover)
             self._store.close()
 
 

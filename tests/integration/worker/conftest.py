@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,7 +34,9 @@ class Effect:
 class Worker:
     """One `umbel worker`: its supervisor, the processes below it, and its log."""
 
-    def __init__(self, folder: Path, number: int, words: tuple[str, ...], app: str, environment: dict[str, str]) -> None:
+    def __init__(
+        self, folder: Path, number: int, words: tuple[str, ...], app: str, environment: dict[str, str]
+    ) -> None:
         self.health = folder / f"health{number}"
         self._log = folder / f"worker{number}.log"
         command = [sys.executable, "-m", "umbel", "-A", app, "worker", "-n", f"w{number}@test"]

@@ -7,8 +7,6 @@ import signal
 import psutil
 import pytest
 
-from umbel.errors import TaskError
-
 
 def defunct_below(worker):
     return [process for process in worker.everyone() if process.status() == psutil.STATUS_ZOMBIE]

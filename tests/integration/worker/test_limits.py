@@ -28,7 +28,6 @@ def test_a_soft_limit_that_is_not_caught_fails_the_task(mill):
 
 def test_a_hard_limit_ends_a_body_that_holds_the_interpreter_lock(mill):
     worker = mill.start("--processes", "2", "--threads", "1")
-    (shard,) = [shard for shard in worker.shards][:1]
     sent = mill.send("jam", "jam", time_limit=1, soft_time_limit=0.5)
     started = mill.started("jam")
     error = mill.result(sent, within=8)

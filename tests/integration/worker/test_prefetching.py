@@ -14,7 +14,9 @@ def test_a_shard_claims_nothing_that_it_cannot_start(mill):
         mill.started(f"slow{number}")
     for number in range(20):
         mill.send("grind", f"waiting{number}")
-    mill.until(lambda: (mill.counts().ready, mill.counts().claimed) == (20, 2), within=1, claim="20 are ready for others")
+    mill.until(
+        lambda: (mill.counts().ready, mill.counts().claimed) == (20, 2), within=1, claim="20 are ready for others"
+    )
     mill.start("--processes", "1", "--threads", "1")
     mill.until(
         lambda: sum(label.startswith("waiting") for label in mill.labels("end")) == 20,

@@ -1,8 +1,5 @@
 """What `celery inspect` and `celery control` see of a worker and do to it."""
 
-import itertools
-import signal
-
 import pytest
 
 

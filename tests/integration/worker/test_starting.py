@@ -1,6 +1,5 @@
 """What stops a worker from starting is said once, with its remedy; what a worker survives while it runs."""
 
-import os
 import sqlite3
 import time
 

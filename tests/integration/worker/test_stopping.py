@@ -1,6 +1,5 @@
 """How a worker ends: drained, released at once, or with everything that it had started."""
 
-import os
 import signal
 import time
 
@@ -107,10 +106,10 @@ def test_nothing_of_a_worker_that_has_ended_is_left(mill, runs):
     worker = mill.start("--processes", "2", "--state-dir", str(tables))
     mill.app.control.revoke("some-task", reply=True)
     everyone = worker.everyone()
-    assert len(os.listdir(tables)) == 3
+    assert len(list(tables.iterdir())) == 3
     worker.send(signal.SIGTERM)
     assert worker.wait() == 0
-    assert os.listdir(tables) == []
+    assert list(tables.iterdir()) == []
     assert not worker.health.exists()
     mill.until(lambda: not any(map(runs, everyone)), within=1, claim="nothing is left")
     assert not [consumer for consumer in mill.store.consumers() if consumer.name.startswith("w0")]
