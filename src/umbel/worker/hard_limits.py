@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from umbel.worker.roster import Shard
 
 __all__ = [
+    "HANGS_AFTER",
     "MEMORY_KILL_FACTOR",
     "SETTLE_TIME",
     "condemn",
@@ -31,6 +32,10 @@ SETTLE_TIME = 0.5
 
 MEMORY_KILL_FACTOR = 1.5
 """A shard over its limit is replaced; one over this many times its limit is killed."""
+
+HANGS_AFTER = 3.0
+"""Seconds without a turn of a condemned shard's consumer: a body holds the interpreter, and its neighbours,
+which get on no more, gain nothing from more grace."""
 
 
 def enforce_time(shard: Shard, now: float, grace: float) -> bool:
@@ -54,10 +59,10 @@ def condemn(shard: Shard, cause: str, now: float, grace: float) -> None:
 
 
 def due_to_die(shard: Shard, now: float) -> bool:
-    """Return whether a condemned shard's time is over: the grace has passed, or only culprits run."""
+    """Return whether a condemned shard's time is over: the grace has passed, or nobody in it can use more."""
     if shard.condemned_until is None:
         return False
-    if now >= shard.condemned_until:
+    if now >= shard.condemned_until or _hangs(shard, now):
         return True
     return not _innocent(shard) and now >= shard.condemned_until - SETTLE_TIME
 
@@ -78,6 +83,11 @@ def memory_verdicts(shard: Shard) -> None:
     running = shard.running()
     if len(running) == 1:
         shard.verdicts[running[0].receipt] = Verdict.MEMORY_LIMIT
+
+
+def _hangs(shard: Shard, now: float) -> bool:
+    table = shard.table
+    return table is not None and now - table.heartbeat > HANGS_AFTER
 
 
 def _innocent(shard: Shard) -> list[Running]:
