@@ -323,3 +323,21 @@ def decode_once(request: Any) -> None:  # noqa: ANN401 - Celery's Request
     if not request._decoded and isinstance(payload, list | tuple):
         request._body = payload
         request._content_type = request._content_encoding = None
+
+
+def tracer_of(task: Any) -> Callable[..., Any]:  # noqa: ANN401 - any Celery task
+    """Return the tracer that the worker has built for a task."""
+    tracer: Callable[..., Any] = task.__trace__
+    return tracer
+
+
+def has_own_strategy(task: Any) -> bool:  # noqa: ANN401 - any Celery task
+    """Return whether a task's messages are handled by Celery's own strategy."""
+    return bool(task.Strategy == "celery.worker.strategy:default")
+
+
+def accepts_json(app: Any) -> bool:  # noqa: ANN401 - celery is untyped
+    """Return whether the app accepts JSON bodies."""
+    from kombu.serialization import prepare_accept_content  # noqa: PLC0415 - as above
+
+    return "application/json" in prepare_accept_content(app.conf.accept_content)

@@ -12,7 +12,7 @@ from typing import Any
 
 from umbel.errors import MessageError, OversizeError, UndecodableError
 
-__all__ = ["admit"]
+__all__ = ["admit", "is_ordinary"]
 
 Shape = tuple[type, ...]
 
@@ -68,6 +68,12 @@ def admit(message: Any, *, max_size: int) -> tuple[str, Any]:  # noqa: ANN401 - 
     if not name or not headers["id"]:
         raise MessageError("headers 'task' and 'id': expected texts, found an empty one")
     return name, None
+
+
+def is_ordinary(headers: Mapping[str, Any], payload: Any) -> bool:  # noqa: ANN401 - decoded JSON
+    """Return whether a message of these types was admitted before; one that was not needs :func:`admit`."""
+    kinds = _kinds(headers, payload)
+    return kinds is not None and kinds in _ADMITTED and bool(headers["task"] and headers["id"])
 
 
 def _kinds(headers: Mapping[str, Any], payload: Any) -> tuple[type, ...] | None:  # noqa: ANN401 - decoded JSON

@@ -61,7 +61,7 @@ class Consumer(CeleryConsumer):
             handler: Callable[[Any], Any] = super().create_task_handler(*args, **kwargs)
             return handler
         strategies, callbacks = self.strategies, self.on_task_message
-        max_size = int((self.app.conf.broker_transport_options or {}).get("max_message_size") or _LARGEST)
+        max_size = self.largest_message
 
         def on_task_received(message: Any) -> None:  # noqa: ANN401 - kombu's message
             try:
@@ -84,6 +84,11 @@ class Consumer(CeleryConsumer):
                 self._recover(message, name, problem)
 
         return on_task_received
+
+    @property
+    def largest_message(self) -> int:
+        """Bytes, of head and body together: what is larger is not run."""
+        return int((self.app.conf.broker_transport_options or {}).get("max_message_size") or _LARGEST)
 
     def on_decode_error(self, message: Any, exc: BaseException) -> None:  # noqa: ANN401 - kombu's message
         """Keep what kombu itself cannot decode."""

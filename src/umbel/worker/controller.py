@@ -11,6 +11,7 @@ from celery.worker import WorkController
 from umbel import _celery
 from umbel.transports.channel import Channel
 from umbel.worker.consumer import Consumer
+from umbel.worker.express import Express
 from umbel.worker.rates import RateBucket
 
 if TYPE_CHECKING:
@@ -51,6 +52,10 @@ class ShardController(WorkController):
 
 class ShardConsumer(Consumer):
     """Shares the values that Celery means per worker out over the worker's shards."""
+
+    def express(self, channel: Channel) -> Express:
+        """Return the short way for the messages of this channel."""
+        return Express(self, channel, max_size=self.largest_message)
 
     def bucket_for_task(self, type: Any) -> RateBucket | None:  # noqa: A002, ANN401 - Celery's name
         """Return this shard's part of the task's rate limit."""
@@ -94,7 +99,7 @@ class ShardStep(bootsteps.StartStopStep):
 
     def start(self, consumer: ShardConsumer) -> None:
         """Take over the task channel."""
-        self.shard.connect(consumer.task_consumer.channel)
+        self.shard.connect(consumer, consumer.task_consumer.channel)
 
     def register_with_event_loop(self, _consumer: ShardConsumer, hub: Hub) -> None:
         """Watch the shard's own descriptors and timers."""

@@ -111,12 +111,13 @@ class Shard:
         self._table.state = ShardState.READY
         self._wire.send("shard_ready", pid=os.getpid())
 
-    def connect(self, channel: Any) -> None:  # noqa: ANN401 - a foreign broker's channel has no common type
+    def connect(self, consumer: ShardConsumer, channel: Any) -> None:  # noqa: ANN401 - a foreign broker's channel has no common type
         """Take over the task channel; a foreign broker's channel keeps its own prefetch."""
         if not isinstance(channel, Channel):
             return
         self._channel = channel
         batch_results(channel, self._app.backend)
+        consumer.pool.express = consumer.express(channel)
         self._prefetch.attach(channel)
         self._table.introduce(os.getpid(), channel.consumer)
 
@@ -204,8 +205,13 @@ class Shard:
     def _check_soft_limits(self) -> None:
         now = time.monotonic()
         controller = self._controller
-        for slot in controller.pool.slots if controller else ():
+        if controller is None:
+            return
+        pool: SlotPool = controller.pool
+        for slot in pool.slots:
             slot.limit.check(now)
+        if pool.express is not None:
+            pool.express.tend(pool.slots, now)
 
     def _limit_tasks(self) -> None:
         controller = self._controller

@@ -15,6 +15,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from billiard.einfo import ExceptionInfo
@@ -26,9 +27,10 @@ from umbel.worker.soft_limits import SoftLimit
 
 if TYPE_CHECKING:
     from umbel.transports.runtable import RunTable
+    from umbel.worker.express import Express, Running
     from umbel.worker.prefetch import Prefetch
 
-__all__ = ["Job", "Slot", "SlotPool"]
+__all__ = ["Job", "Slot", "SlotPool", "outcome_of"]
 
 
 @dataclass(slots=True)
@@ -55,41 +57,59 @@ class Slot:
         self.executed = 0
         self.receipt = ""
         self.busy = False
+        self.current: Running | None = None
         self._table = table
         self._defaults = defaults
 
-    def run(self, job: Job) -> None:
-        """Run one body through Celery's tracer, under its limits."""
-        self.busy = True
-        options = job.options
-        default_soft, default_hard = self._defaults
-        soft = options.get("soft_timeout") or default_soft
-        hard = options.get("timeout") or default_hard
+    def trace(
+        self,
+        task_id: str,
+        *,
+        soft: float | None,
+        hard: float | None,
+        tracer: Callable[..., Any],
+        arguments: Sequence[Any],
+        on_soft: Callable[[bool, float], None] | None,
+    ) -> Any:  # noqa: ANN401 - what the tracer returns
+        """Run one body through Celery's tracer, under its limits (seconds), and say so in the run table."""
+        soft, hard = soft or self._defaults[0], hard or self._defaults[1]
         now = time.monotonic()
-        self._table.start(
-            self.number, self.receipt, job.task_id, now + soft if soft else 0.0, now + hard if hard else 0.0
-        )
+        self.busy = True
+        self._table.start(self.number, self.receipt, task_id, now + soft if soft else 0.0, now + hard if hard else 0.0)
+        limit = self.limit
         try:
-            self._apply(job, soft, now)
+            if not soft:
+                return tracer(*arguments)
+            limit.arm(soft, now + soft, on_soft)
+            try:
+                return tracer(*arguments)
+            finally:
+                limit.disarm()
         finally:
             self._table.finish(self.number)
             self.executed += 1
             self.busy = False
 
-    def _apply(self, job: Job, soft: float, now: float) -> None:
+    def run(self, job: Job) -> None:
+        """Run one body as Celery's request hands it over, with its callbacks."""
         options = job.options
-        target: Callable[..., Any] = job.target
-        if soft:
-            target = self.limit.guarding(job.target, soft, now + soft, options.get("timeout_callback"))
         accepted, failed = options.get("accept_callback"), options.get("error_callback")
         try:
             if accepted is not None:
-                accepted(os.getpid(), now)
-            options["callback"](target(*job.args, **job.kwargs))
-        except BaseException as problem:  # noqa: BLE001 - nothing that a body raises may end its slot
+                accepted(os.getpid(), time.monotonic())
+            outcome = self.trace(
+                job.task_id,
+                soft=options.get("soft_timeout"),
+                hard=options.get("timeout"),
+                tracer=partial(job.target, **job.kwargs) if job.kwargs else job.target,
+                arguments=job.args,
+                on_soft=options.get("timeout_callback"),
+            )
+            options["callback"](outcome)
+        except BaseException as problem:  # nothing that a body raises may end its slot
             if failed is None:
                 raise
-            failed(_info(problem))
+            failed(outcome_of(problem))
 
 
 class SlotPool(BasePool):
@@ -100,6 +120,7 @@ class SlotPool(BasePool):
 
     table: RunTable
     prefetch: Prefetch
+    express: Express | None = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - Celery's own options
         super().__init__(*args, **kwargs)
@@ -140,7 +161,8 @@ class SlotPool(BasePool):
                     slot.run(job)
                 else:
                     slot.receipt = work.claim.receipt
-                    prefetch.deliver(work)
+                    if self.express is None or not self.express.carry(slot, work.claim):
+                        prefetch.deliver(work)
             finally:
                 slot.receipt = ""
                 prefetch.finished(started)
@@ -175,14 +197,14 @@ class SlotPool(BasePool):
         return info | {"max-concurrency": self.num_processes, "processes": [os.getpid()], "threads": self.num_processes}
 
 
-def _info(problem: BaseException) -> ExceptionInfo:
-    """Return the current error for Celery. A SystemExit and its like end no process here, so that they are
+def outcome_of(problem: BaseException) -> ExceptionInfo:
+    """Return the current error as Celery takes it. A SystemExit and its like end no process here, so that they are
     failures like any other; they must not end the process of who asks for the result either.
     """
     if isinstance(problem, Exception):
         return ExceptionInfo()
     try:
-        raise TaskError(f"the body raised {problem!r}", error_code="TASK_EXITED") from problem
+        raise TaskError(f"the body raised {problem!r}", error_code="TASK_EXITED") from problem  # noqa: TRY301 - to have it current
     except TaskError:
         return ExceptionInfo()
 

@@ -13,7 +13,6 @@ import signal
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
 
 from celery.exceptions import SoftTimeLimitExceeded
 
@@ -41,24 +40,17 @@ class SoftLimit:
         if self._in_main:
             install_handler(self)
 
-    def guarding(
-        self,
-        target: Callable[..., Any],
-        limit: float,
-        deadline: float,
-        notify: Callable[[bool, float], None] | None,
-    ) -> Callable[..., Any]:
-        """Return ``target`` guarded: it is interrupted once ``deadline`` (monotonic) has passed."""
+    def arm(self, limit: float, deadline: float, notify: Callable[[bool, float], None] | None) -> None:
+        """Interrupt the body that starts now once ``deadline`` (monotonic) has passed."""
+        self._limit, self._notify, self._fired = limit, notify, False
+        self._deadline = deadline
 
-        def guarded(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - whatever the tracer takes
-            self._limit, self._notify, self._fired = limit, notify, False
-            self._deadline = deadline
-            try:
-                return target(*args, **kwargs)
-            finally:
-                self._disarm()
-
-        return guarded
+    def disarm(self) -> None:
+        """The body has ended; it will not be interrupted any more."""
+        self._deadline = 0.0
+        with self._lock:
+            if self._fired and not self._in_main:
+                _set_async_exception(self._thread, None)
 
     def check(self, now: float) -> None:
         """Interrupt the body if its deadline has passed; called a few times a second from another thread."""
@@ -84,14 +76,6 @@ class SoftLimit:
             signal.pthread_kill(self._thread, SIGNAL)
         else:
             _set_async_exception(self._thread, SoftTimeLimitExceeded)
-
-    def _disarm(self) -> None:
-        self._deadline = 0.0
-        if not self._fired:
-            return
-        with self._lock:
-            if not self._in_main:
-                _set_async_exception(self._thread, None)
 
 
 def install_handler(limit: SoftLimit) -> None:
