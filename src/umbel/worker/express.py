@@ -152,7 +152,8 @@ class Express:
 
     def _request(self, claim: Claim, head: dict[str, Any], payload: list[Any]) -> dict[str, Any]:
         """Return what Celery's request and tracer put into the task's context."""
-        headers, properties = head["headers"], head["properties"]
+        headers: dict[str, Any] = head["headers"]
+        properties = head["properties"]
         address = properties.get("delivery_info") or {}
         if claim.redelivered:
             headers["redelivered"] = True
