@@ -8,6 +8,8 @@ from typing import Any
 from umbel.app import install
 from umbel.worker.zygote import main
 
+__all__ = ["prepare"]
+
 
 def prepare(app: Any) -> None:  # noqa: ANN401 - a Celery application; celery is untyped
     """Make a plain Celery application run on shards; what differs from Umbel's defaults is not asked for here."""

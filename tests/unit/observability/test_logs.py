@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 import pytest
+
 from umbel import events
 from umbel.observability import log_events
 
@@ -32,9 +33,7 @@ def test_a_value_with_spaces_is_quoted_and_an_empty_one_left_out(caplog: pytest.
 
 @pytest.mark.usefixtures("_logged")
 @pytest.mark.parametrize(("cause", "level"), [("new code", logging.INFO), ("killed by SIGSEGV", logging.WARNING)])
-def test_a_shard_that_leaves_as_planned_is_no_warning(
-    caplog: pytest.LogCaptureFixture, cause: str, level: int
-) -> None:
+def test_a_shard_that_leaves_as_planned_is_no_warning(caplog: pytest.LogCaptureFixture, cause: str, level: int) -> None:
     with caplog.at_level(logging.INFO, logger="umbel"):
         events.emit(events.ShardExited(shard="s-1@h", pid=7, cause=cause, running=()))
     assert [record.levelno for record in caplog.records] == [level]
