@@ -111,17 +111,16 @@ class Checker:
         if self._ids.setdefault(entry.token, entry.id) != entry.id:
             yield Finding(Kind.REPEATED, f"{entry.token}: {entry.id} and {self._ids[entry.token]}")
         earlier = self._starts[entry.attempt]
-        if earlier and not entry.redelivered:
+        if not earlier or self._was_dead(entry.pid, entry.at):
+            pass  # who was declared dead goes on with what it had claimed, before or after others run it
+        elif not entry.redelivered:
             yield Finding(Kind.REPEATED, f"{entry} after {earlier[-1]}")
-        elif earlier and not self._died_before(earlier[-1], entry):
+        elif not self._was_dead(earlier[-1].pid, entry.at):
             yield Finding(Kind.UNEXPLAINED, f"{entry} after {earlier[-1]}")
         earlier.append(entry)
 
-    def _died_before(self, before: Entry, entry: Entry) -> bool:
-        """Whether the process of the earlier start was dead by then. One that was only declared dead may
-        have started it after that: it goes on with what it had claimed.
-        """
-        return any(death.pid == before.pid and death.at < entry.at for death in self.deaths)
+    def _was_dead(self, pid: int, at: float) -> bool:
+        return any(death.pid == pid and death.at < at for death in self.deaths)
 
     def _accounted(self, task_id: str, after: dict[str | None, tuple[str, ...]]) -> bool:
         return self._waits(task_id, after) or task_id in self._stored

@@ -109,6 +109,7 @@ class Campaign:
         self.findings: list[Finding] = []
         self._kinds = kinds
         self._hits: Counter[str] = Counter()
+        self._settled: set[str] = set()
         self._ways: dict[str, Callable[[], bool]] = {
             "shard": self._kill_shard,
             "zombie": self._make_zombie,
@@ -186,14 +187,28 @@ class Campaign:
     def _kill_worker(self, what: str, kill: Callable[[], list[int]]) -> bool:
         self._await_moment()
         shards = self.mill.worker.shards()
-        if len(shards) < self.mill.worker.processes or not self._freeze_busy(shards):
+        if len(shards) < self.mill.worker.processes or self._somebody_is_spared() or not self._freeze_busy(shards):
             return False  # a shard that is just coming up would be hit, too, and nobody would know what it ran
         self._note(what, shards, self.mill.worker.family())
         kill()
+        self._count_late_hits(shards)
         self.findings += self.mill.checker.while_nothing_runs(self.mill.publisher.jobs)
         noted = self.kills.pop()
         self.kills.append(Kill(what, noted.at, noted.hit, self.mill.start()))
         return True
+
+    def _somebody_is_spared(self) -> bool:
+        """Whether a task waits or runs that must not be hit again: a thawed shard might start it in its last moment."""
+        hit_enough = {task_id for task_id, hits in self._hits.items() if hits >= MOST_HITS} - self._settled
+        self._settled |= {task_id for task_id in hit_enough if self.mill.store.find(task_id) is None}
+        return bool(hit_enough - self._settled)
+
+    def _count_late_hits(self, shards: Iterable[ShardProcess]) -> None:
+        """Count what started after the freeze: when its supervisor dies, the kernel thaws an orphaned process
+        group, and the shards run on until their zygote's death reaches them.
+        """
+        counted = {entry.id for entry in self.kills[-1].hit}
+        self._hits.update(self._bodies_in(shards) - counted)
 
     # Its moments.
 
@@ -213,16 +228,21 @@ class Campaign:
     def _freeze_busy(self, shards: list[ShardProcess]) -> bool:
         """Freeze these shards; thaw them and return False when none runs a body, or one that was hit enough."""
         frozen = [shard for shard in shards if freeze(shard.pid)]
-        ledger = self.mill.ledger.read()
-        running = [entry.id for shard in frozen for entry in ledger.running(shard.pid)]
-        started = [run.task_id for shard in frozen for run in shard.running()]
-        spared = any(self._hits[task_id] >= MOST_HITS for task_id in [*running, *started])
+        bodies = self._bodies_in(frozen)
+        running = any(self.mill.ledger.running(shard.pid) for shard in frozen)
+        spared = any(self._hits[task_id] >= MOST_HITS for task_id in bodies)
         if running and not spared and len(frozen) == len(shards):
-            self._hits.update({*running, *started})
+            self._hits.update(bodies)
             return True
         for shard in frozen:
             thaw(shard.pid)
         return False
+
+    def _bodies_in(self, shards: Iterable[ShardProcess]) -> set[str]:
+        """Return the ids of what runs there, by the ledger or by the run tables: whatever can be blamed."""
+        ledger = self.mill.ledger.read()
+        written = {entry.id for shard in shards for entry in ledger.running(shard.pid)}
+        return written | {run.task_id for shard in shards for run in shard.running()}
 
     def _note(self, what: str, shards: Iterable[ShardProcess], pids: Iterable[int]) -> None:
         checker = self.mill.checker

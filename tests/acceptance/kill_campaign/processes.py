@@ -145,7 +145,7 @@ def send(pid: int, number: signal.Signals) -> None:
 def freeze(pid: int) -> bool:
     """Stop a process where it is; False when it is gone."""
     send(pid, signal.SIGSTOP)
-    wait_until(lambda: _state(pid) in {"T", "Z", "X", ""}, GONE_SECONDS, lambda: f"process {pid} is frozen")
+    wait_until(lambda: gone(pid) or _stands_still(pid), GONE_SECONDS, lambda: f"process {pid} is frozen")
     return _state(pid) == "T"
 
 
@@ -169,7 +169,14 @@ def wait_until(condition: Callable[[], object], seconds: float, claim: Callable[
         pause = min(pause * 1.5, 0.02)
 
 
-def _state(pid: int) -> str:
+def _stands_still(pid: int) -> bool:
+    """Whether every thread has stopped: they do so one by one."""
+    with contextlib.suppress(OSError):
+        return all(_state(thread.name) == "T" for thread in Path(f"/proc/{pid}/task").iterdir())
+    return False
+
+
+def _state(pid: int | str) -> str:
     try:
         return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[0]
     except OSError:

@@ -49,6 +49,12 @@ def test_a_repeat_that_is_not_marked_was_published_twice(mill):
     assert kinds(mill.checker.ledger_so_far()) == [Kind.REPEATED]
 
 
+def test_a_run_by_a_process_that_was_declared_dead_is_no_violation(mill):
+    mill.checker.deaths.append(Death(10, 1.0))
+    note(mill, ("start", 11, 1, 2.0), ("end", 11, 1, 2.1), ("start", 10, 0, 3.0))
+    assert mill.checker.ledger_so_far() == []
+
+
 def test_a_line_is_judged_once(mill):
     note(mill, ("start", 10, 0, 1.0), ("start", 11, 1, 3.0))
     assert len(mill.checker.ledger_so_far()) == 1
