@@ -15,7 +15,7 @@ def test_a_shard_claims_nothing_that_it_cannot_start(mill):
     for number in range(20):
         mill.send("grind", f"waiting{number}")
     mill.until(
-        lambda: (mill.counts().ready, mill.counts().claimed) == (20, 2), within=1, claim="20 are ready for others"
+        lambda: (mill.counts().ready, mill.counts().claimed) == (20, 2), within=3, claim="20 are ready for others"
     )
     mill.start("--processes", "1", "--threads", "1")
     mill.until(

@@ -14,10 +14,14 @@ def test_every_shard_answers_as_a_node_even_while_its_bodies_are_busy(mill, shar
     busy = [mill.send("grind", f"busy{number}", 3) for number in range(4)]
     for number in range(4):
         mill.started(f"busy{number}")
-    inspect = mill.app.control.inspect(timeout=2)
+    inspect = mill.app.control.inspect(timeout=5, limit=2)
     assert set(inspect.ping()) == shards
-    active = inspect.active()
-    assert {request["id"] for requests in active.values() for request in requests} == {sent.id for sent in busy}
+    ids = {sent.id for sent in busy}
+    mill.until(
+        lambda: {request["id"] for requests in inspect.active().values() for request in requests} == ids,
+        within=2,
+        claim="all bodies that run are shown",
+    )
     assert all("mill.grind" in names for names in inspect.registered().values())
     assert {queue["name"] for queues in inspect.active_queues().values() for queue in queues} == {"celery", "bulk"}
     stats = inspect.stats()
@@ -46,10 +50,23 @@ def test_a_waiting_task_that_is_revoked_never_runs(mill, shards):
     assert "waiting" not in mill.labels()
 
 
+def test_a_body_of_a_thread_is_not_terminated_and_whoever_asks_is_told(mill, shards):
+    running = mill.send("grind", "running", 1.5)
+    mill.started("running")
+
+    def refused():
+        return "a shard of threads" in str(mill.app.control.revoke(running.id, terminate=True, reply=True, limit=2))
+
+    mill.until(refused, within=1.4, claim="the shard that runs it refuses")
+    assert isinstance(mill.result(running), int)
+
+
 def test_a_revoke_outlives_the_shards_that_heard_it(mill, shards):
     later = mill.send("grind", "later", countdown=4)
     mill.app.control.revoke(later.id)
-    mill.until(lambda: all(mill.app.control.inspect().revoked().values()), claim="every shard has heard")
+    mill.until(
+        lambda: all(mill.app.control.inspect(timeout=5, limit=2).revoked().values()), claim="every shard has heard"
+    )
     for shard in mill.workers[0].shards:
         shard.kill()
     mill.until(lambda: later.state == "REVOKED", claim="the task is revoked")

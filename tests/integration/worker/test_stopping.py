@@ -18,7 +18,7 @@ def start_busy(mill, *words, seconds=2.0):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_drain_finishes_what_runs_and_leaves_what_waits(mill, number):
-    worker, running = start_busy(mill)
+    worker, running = start_busy(mill, seconds=1.0)
     worker.send(number)
     assert worker.wait() == 0
     assert isinstance(mill.result(running, within=1), int)
