@@ -47,8 +47,9 @@ def reap_consumer(
 
 def _reap_unattended(store: Store, info: ConsumerInfo, crash_limit: int) -> Reaped:
     table = _table_of(info)
-    started = None if table is None else [run.receipt for run in table.running()]
-    reaped = reap_consumer(store, info.id, started=started, crash_limit=crash_limit)
+    started = None if table is None else table.started
+    verdicts = None if table is None else table.verdicts
+    reaped = reap_consumer(store, info.id, started=started, verdicts=verdicts, crash_limit=crash_limit)
     if table is not None:
         table.remove()
     return reaped

@@ -43,7 +43,7 @@ def enforce_time(shard: Shard, now: float, grace: float) -> bool:
     late = [run for run in shard.running() if run.hard_deadline and now >= run.hard_deadline]
     new = [run for run in late if run.receipt not in shard.verdicts]
     for run in new:
-        shard.verdicts[run.receipt] = Verdict.TIME_LIMIT
+        shard.sentence(run, Verdict.TIME_LIMIT)
     if new:
         condemn(shard, f"hard time limit of {new[0].task_id}", now, grace)
     return bool(new)
@@ -82,7 +82,7 @@ def memory_verdicts(shard: Shard) -> None:
     """Blame the body that ran, if it ran alone."""
     running = shard.running()
     if len(running) == 1:
-        shard.verdicts[running[0].receipt] = Verdict.MEMORY_LIMIT
+        shard.sentence(running[0], Verdict.MEMORY_LIMIT)
 
 
 def _hangs(shard: Shard, now: float) -> bool:

@@ -73,9 +73,21 @@ class Shard:
             self.told = True
             self.signal(signal.SIGTERM)
 
+    def sentence(self, run: Running, verdict: Verdict) -> None:
+        """Note why a body's process will be killed; in the run table too, since another may reap it first."""
+        self.verdicts[run.receipt] = verdict
+        if self.table is not None:
+            self.table.sentence(run, verdict)
+
+    def spare(self) -> None:
+        """Note that its end is our doing; in the run table too, since another may reap it first."""
+        self.blameless = True
+        if self.table is not None:
+            self.table.spare()
+
     def kill(self, cause: str) -> None:
         """End it now. What it ran is redelivered without blame, but for its verdicts."""
-        self.blameless = True
+        self.spare()
         self.cause = self.cause or cause
         self.signal(signal.SIGKILL)
 

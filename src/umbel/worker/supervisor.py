@@ -369,7 +369,7 @@ class Supervisor:
         for shard in self._roster:
             if shard.blameless:
                 shard.signal(signal.SIGKILL)
-            shard.blameless = True
+            shard.spare()
             shard.signal(signal.SIGQUIT)
 
     def _close(self) -> None:

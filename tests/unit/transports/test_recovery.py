@@ -124,6 +124,18 @@ def test_the_limit_of_crashes_makes_a_verdict(store: Store, url: str, tmp_path: 
     assert ("a", "poison") in next(event.verdicts for event in heard if isinstance(event, ConsumerReaped))
 
 
+def test_whoever_reaps_first_knows_what_the_supervisor_killed_it_for(store: Store, url: str, tmp_path: Path) -> None:
+    die(url, tmp_path / "shard.run", started=2)
+    table = RunTable.open(tmp_path / "shard.run")
+    assert table is not None
+    table.sentence(table.running()[0], Verdict.TIME_LIMIT)
+    table.spare()
+    table.close()
+    (reaped,) = recover(store)
+    assert dict(reaped.verdicts) == {"a": Verdict.TIME_LIMIT}
+    assert (list(reaped.suspects), list(reaped.crashed)) == ([], [])
+
+
 def test_a_second_recovery_finds_nothing(store: Store, url: str, tmp_path: Path) -> None:
     die(url, tmp_path / "shard.run", started=1)
     assert len(recover(store)) == 1

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from umbel.outcomes import Verdict
 from umbel.transports.runtable import Command, RunTable, ShardState
 
 
@@ -55,6 +56,55 @@ def test_a_slot_shows_only_its_latest_body(path: Path) -> None:
     (run,) = table.running()
     assert (run.receipt, run.task_id, run.sequence) == ("r", "t", 2)
     table.close()
+
+
+def test_a_verdict_is_about_one_body_and_not_about_the_next_in_its_slot(path: Path) -> None:
+    table = RunTable.create(path, slots=2)
+    seen = RunTable.open(path)
+    assert seen is not None
+    table.start(0, "late", "t0", soft=0, hard=1.0)
+    table.start(1, "neighbour", "t1", soft=0, hard=0)
+    seen.sentence(seen.running()[0], Verdict.TIME_LIMIT)
+    assert table.verdicts == {"late": Verdict.TIME_LIMIT}
+    table.finish(0)
+    table.start(0, "next", "t2", soft=0, hard=0)
+    assert table.verdicts == {}
+    table.close()
+    seen.close()
+
+
+def test_of_a_process_that_is_spared_nothing_is_to_blame(path: Path) -> None:
+    table = RunTable.create(path, slots=1)
+    table.start(0, "r", "t", soft=0, hard=0)
+    assert table.started == ["r"]
+    table.spare()
+    assert table.started == []
+    assert [run.receipt for run in table.running()] == ["r"]
+    table.close()
+
+
+def test_a_reader_never_sees_a_body_with_the_deadline_of_another(path: Path) -> None:
+    code = (
+        "import itertools, pathlib, sys\n"
+        "from umbel.transports.runtable import RunTable\n"
+        "table = RunTable.create(pathlib.Path(sys.argv[1]), slots=1)\n"
+        "print('made', flush=True)\n"
+        "for number in itertools.count():\n"
+        "    table.start(0, str(number), 't', 0.0, float(number))\n"
+        "    table.finish(0)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "made\n"
+            seen = RunTable.open(path)
+            assert seen is not None
+            looks = [run for _ in range(20_000) for run in seen.running()]
+        finally:
+            process.kill()
+    assert len(looks) > 100
+    assert [run for run in looks if run.receipt != f"{run.hard_deadline:.0f}"] == []
+    seen.close()
 
 
 def test_texts_longer_than_their_room_are_cut_and_harm_no_neighbour(path: Path) -> None:
