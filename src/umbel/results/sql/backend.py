@@ -174,7 +174,7 @@ class SqlBackend(CanvasSupport, NativeWaiting, BaseBackend):
             str(task_id),
             state,
             _encode_scalar(encoded) if self._plain and type(encoded) in _SCALARS else self.encode(encoded),
-            traceback,
+            _storable(traceback),
             self.encode(children) if children else None,
             getattr(request, "group", None),
             getattr(request, "parent_id", None),
@@ -216,6 +216,12 @@ def _database_options(conf: Any) -> dict[str, Any]:  # noqa: ANN401 - Celery's s
         )
         raise ConfigurationError(message, hint="remove what this backend does not have", unknown=unknown)
     return options
+
+
+def _storable(traceback: str | None) -> str | None:
+    # An error about a file whose name is not UTF-8 has lone surrogates in its text. SQLite refuses them, and
+    # one row that can never be stored would keep every other one of its batch from being settled.
+    return traceback if traceback is None else traceback.encode("utf-8", "backslashreplace").decode()
 
 
 def _is_success(row: ResultRow | None) -> bool:

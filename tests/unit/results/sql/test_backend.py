@@ -85,6 +85,18 @@ def test_a_failure_comes_back_as_its_exception_with_its_traceback(app, backend, 
         result.get(timeout=1)
 
 
+def test_an_error_about_a_name_that_is_not_utf8_is_stored_and_holds_up_no_other(app, backend, traced):
+    name = b"caf\xe9.csv".decode("utf-8", "surrogateescape")
+    backend.start_batching()
+    backend.mark_as_done("t1", 1, traced())
+    backend.mark_as_failure("t2", ValueError(name), f"ValueError: {name}", request=traced("t2"))
+    backend.flush()
+
+    assert app.AsyncResult("t1").get(timeout=1) == 1
+    assert app.AsyncResult("t2").result.args == (name,)
+    assert app.AsyncResult("t2").traceback == r"ValueError: caf\udce9.csv"
+
+
 def test_an_error_of_ours_comes_back_with_its_contract(app, backend, traced):
     error = PermanentError("card refused", hint="ask for another", error_code="CARD_REFUSED", card=7)
     backend.mark_as_failure("t1", error, "", request=traced())
