@@ -60,7 +60,7 @@ class ShardConsumer(Consumer):
     def bucket_for_task(self, type: Any) -> RateBucket | None:  # noqa: A002, ANN401 - Celery's name
         """Return this shard's part of the task's rate limit."""
         limit = rate(getattr(type, "rate_limit", None))
-        return RateBucket(limit / self.controller.shard.siblings) if limit else None
+        return RateBucket(limit, shards=self.controller.shard.siblings) if limit else None
 
     def _limit_task(self, request: Any, bucket: RateBucket, _tokens: int) -> None:  # noqa: ANN401 - Celery's types
         message = request.message

@@ -26,12 +26,15 @@ _MOST = 100
 
 
 class RateBucket(TokenBucket):
-    """A shard's tokens for one task. Every method may be called from any thread."""
+    """A shard's tokens for one task, of ``rate`` a second over all ``shards``. Every method may be called
+    from any thread.
+    """
 
-    def __init__(self, rate: float) -> None:
-        super().__init__(rate, capacity=1)
+    def __init__(self, rate: float, *, shards: int = 1) -> None:
+        super().__init__(rate / shards, capacity=1)
         self._lock = threading.Lock()
-        self._room = min(max(1, math.ceil(rate)), _MOST)
+        self._room = min(max(1, math.ceil(self.fill_rate)), _MOST)
+        self._spacing = 1 / rate
         self._booked_until = 0.0
         self._watched = False
 
@@ -49,12 +52,16 @@ class RateBucket(TokenBucket):
             return True
 
     def book(self) -> float:
-        """Return after how many seconds a request that finds no room here should come back."""
+        """Return after how many seconds a request that finds no room here should come back.
+
+        They come back at the rate of the whole worker, because any shard may claim them; when all shards
+        send some away, some come too early, and are sent away again.
+        """
         with self._lock:
             now = time.monotonic()
             # Half of those that wait here are still before it then, so that no token is left unused.
             turn = max(self._booked_until, now + len(self.contents) / 2 / self.fill_rate)
-            self._booked_until = turn + 1 / self.fill_rate
+            self._booked_until = turn + self._spacing
             return float(min(turn - now, _LONGEST))
 
     def watch(self) -> float | None:

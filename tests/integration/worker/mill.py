@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 from celery.exceptions import SoftTimeLimitExceeded
+from celery.worker.request import Request
 
 from umbel import Umbel
 
@@ -98,6 +99,21 @@ def eat(label, mebibytes, seconds=0.0):
     hoard.append(bytearray(b"\1") * (mebibytes << 20))
     time.sleep(seconds)
     return os.getpid()
+
+
+class StumblingRequest(Request):
+    """Of some other library: its bookkeeping fails."""
+
+    def on_success(self, *_args, **_options):
+        raise RuntimeError("on_success fails")
+
+    def on_failure(self, *_args, **_options):
+        raise RuntimeError("on_failure fails")
+
+
+@app.task(Request=StumblingRequest)
+def stumble(label):
+    note("start", label)
 
 
 @app.task(rate_limit="20/s")

@@ -1,11 +1,14 @@
 """What a body can do to its process, and that nobody else suffers from it."""
 
 import contextlib
+import json
 import os
 import signal
 
 import psutil
 import pytest
+
+from umbel.message import Envelope
 
 
 def defunct_below(worker):
@@ -49,6 +52,36 @@ def test_what_is_no_exception_fails_the_task_and_spares_the_process(mill, thread
         "RecursionError",
     }
     assert mill.result(mill.send("grind", "after")) == shard.pid
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_delivery_whose_end_fails_costs_no_slot_and_is_not_lost(mill, threads):
+    worker = mill.start("--processes", "1", "--threads", str(threads))
+    (shard,) = worker.shards
+    for number in range(threads):
+        mill.send("stumble", f"stumbling{number}")
+    for number in range(threads):
+        mill.until(lambda number=number: mill.labels().count(f"stumbling{number}") >= 2, claim="it is delivered again")
+    assert mill.result(mill.send("grind", "after")) == shard.pid
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_body_of_json_that_is_too_deep_costs_no_slot_and_is_a_dead_letter(mill, threads):
+    deep = b"[[" + b"[" * 5_000 + b"]" * 5_000 + b"],{},{}]"
+    worker = mill.start("--processes", "1", "--threads", str(threads))
+    (shard,) = worker.shards
+    head = json.dumps(
+        {
+            "headers": {"task": "mill.grind", "id": "deep"},
+            "properties": {"delivery_info": {}},
+            "content-type": "application/json",
+            "content-encoding": "utf-8",
+        }
+    ).encode()
+    mill.store.publish("celery", [Envelope(task_id="deep", task="mill.grind", head=head, body=deep)] * threads)
+    assert mill.result(mill.send("grind", "after")) == shard.pid
+    mill.settled()
+    assert [letter.reason for letter in mill.dead()] == ["undecodable"] * threads
 
 
 def test_a_child_that_a_body_leaves_behind_keeps_nothing_alive(mill):

@@ -53,9 +53,9 @@ def test_neighbours_of_a_body_that_holds_the_interpreter_lock_do_not_wait_out_th
 
 def test_neighbours_of_a_body_past_its_limit_get_their_grace(mill):
     mill.start("--processes", "1", "--threads", "3", "--grace", "6s")
-    neighbour = mill.send("grind", "neighbour", 3)
+    neighbour = mill.send("grind", "neighbour", 2)
     mill.started("neighbour")
-    late = mill.send("grind", "late", 60, time_limit=1)
+    late = mill.send("grind", "late", 60, time_limit=0.5)
     mill.started("late")
     assert isinstance(mill.result(late), TimeLimitExceeded)
     assert isinstance(mill.result(neighbour), int)
@@ -66,9 +66,9 @@ def test_neighbours_of_a_body_past_its_limit_get_their_grace(mill):
 
 def test_neighbours_beyond_their_grace_run_again_without_blame(mill):
     mill.start("--processes", "1", "--threads", "2", "--grace", "0.5s")
-    neighbour = mill.send("grind", "neighbour", 4)
+    neighbour = mill.send("grind", "neighbour", 2.5)
     mill.started("neighbour")
-    late = mill.send("grind", "late", 60, time_limit=1)
+    late = mill.send("grind", "late", 60, time_limit=0.5)
     assert isinstance(mill.result(late), TimeLimitExceeded)
     assert isinstance(mill.result(neighbour), int)
     mill.settled()

@@ -58,7 +58,9 @@ def test_a_body_of_a_thread_is_not_terminated_and_whoever_asks_is_told(mill, sha
         return "a shard of threads" in str(mill.app.control.revoke(running.id, terminate=True, reply=True, limit=2))
 
     mill.until(refused, within=1.4, claim="the shard that runs it refuses")
-    assert isinstance(mill.result(running), int)
+    # The other shard calls it revoked, as Celery's nodes do; its success has the last word.
+    mill.until(lambda: mill.app.AsyncResult(running.id).state == "SUCCESS", claim="the task has succeeded")
+    assert mill.labels("end") == ["running"]
 
 
 def test_a_revoke_outlives_the_shards_that_heard_it(mill, shards):

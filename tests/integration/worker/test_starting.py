@@ -107,7 +107,7 @@ def test_a_worker_survives_a_database_that_is_locked_for_a_while(mill):
     mill.started("running")
     holder = sqlite3.connect(mill.folder / "mill.db", isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
-    time.sleep(3)  # the outage itself
+    time.sleep(2)  # the outage itself
     holder.execute("ROLLBACK")
     holder.close()
     assert isinstance(mill.result(running), int)

@@ -34,13 +34,21 @@ def test_about_a_second_of_work_waits_here_and_the_rest_elsewhere(rate, room):
     assert bucket.queue("of a foreign broker", bounded=False)
 
 
-def test_requests_without_room_come_back_one_after_the_other_at_the_rate():
-    bucket = RateBucket(10)
+@pytest.mark.parametrize("shards", [1, 2])
+def test_requests_without_room_come_back_one_after_the_other_at_the_workers_rate(shards):
+    bucket = RateBucket(10, shards=shards)
     for number in range(10):
         bucket.queue(number, bounded=True)
     turns = [bucket.book() for _ in range(20)]
     assert turns[0] == pytest.approx(0.5, abs=0.05)
     assert [later - earlier for earlier, later in pairwise(turns)] == pytest.approx([0.1] * 19, abs=0.05)
+
+
+def test_each_shard_has_its_part_of_the_tokens():
+    bucket = RateBucket(20, shards=4)
+    bucket.take()
+    bucket.queue("next", bounded=True)
+    assert bucket.watch() == pytest.approx(0.2, abs=0.02)
 
 
 def test_nobody_is_sent_away_for_longer_than_a_minute():
