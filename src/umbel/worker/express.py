@@ -85,11 +85,14 @@ class Express:
 
     def carry(self, slot: Slot, claim: Claim) -> bool:
         """Run the claim's body and settle it; False when it must take the long way, untouched."""
-        opened = self._open(claim)
-        if opened is None:
+        try:
+            opened = self._open(claim)
+            if opened is None:
+                return False
+            tracer, task, head, payload = opened
+            request = self._request(claim, head, payload)
+        except Exception:  # noqa: BLE001 - whatever is odd about it, the long way finds out and says so
             return False
-        tracer, task, head, payload = opened
-        request = self._request(claim, head, payload)
         if self._logs:
             _log_received(request)
         running = slot.current = Running(claim, task, time.monotonic())
@@ -128,10 +131,7 @@ class Express:
             return None
         if _MARK in head or _MARK in body or len(head) + len(body) > self._max_size:
             return None
-        try:
-            content, payload = _DECODE(head), _DECODE(body)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            return None
+        content, payload = _DECODE(head), _DECODE(body)
         if not _is_plain(content) or not is_ordinary(content["headers"], payload):
             return None
         return (*known, content, payload)

@@ -20,7 +20,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from umbel import events
-from umbel.errors import StorageError
+from umbel.errors import StorageError, describe
+from umbel.outcomes import Reason
 
 if TYPE_CHECKING:
     from umbel.transports.channel import Channel, Delivery
@@ -33,6 +34,10 @@ _TENDED_FOR = 0.05
 """Seconds after a slot's own fetch in which the consumer's thread leaves the channel to the slots."""
 _SETTLE_EVERY = 0.02
 """Seconds that a result may wait for others to be stored with it."""
+_HOLD = 1.0
+"""Seconds that a message waits whose end failed."""
+_PATIENCE = 10
+"""Deliveries after which such a message is buried."""
 _PUT_OFF = 0.25
 """Seconds for which a suspect is put off that cannot run alone here: time for an idle shard to take it."""
 
@@ -101,12 +106,16 @@ class Prefetch:
         return self._running + self._fetching >= self._slots and time.monotonic() - self._fetched_at < _TENDED_FOR
 
     def accept(self, deliveries: Sequence[Delivery]) -> None:
-        """Take what was claimed."""
+        """Take what was claimed; what comes when the shard drains already goes back."""
         with self._lock:
-            self._buffer.extend(deliveries)
-            if any(delivery.claim.envelope.priority for delivery in deliveries):
-                self._buffer = deque(sorted(self._buffer, key=_urgency))
-            self._ready.notify(min(len(deliveries), self._slots))
+            if self._open:
+                self._buffer.extend(deliveries)
+                if any(delivery.claim.envelope.priority for delivery in deliveries):
+                    self._buffer = deque(sorted(self._buffer, key=_urgency))
+                self._ready.notify(min(len(deliveries), self._slots))
+                return
+        if self._channel is not None:
+            self._channel.give_back(deliveries)
 
     def tend(self) -> None:
         """Adapt the depth, and give back what waits behind slow tasks; called on every turn of the loop."""
@@ -140,9 +149,29 @@ class Prefetch:
         channel = self._channel
         if channel is None:
             return
-        if _runs_alone(delivery) and not self._isolate(delivery):
-            return
+        if _runs_alone(delivery):
+            try:
+                if not self._isolate(delivery):
+                    return
+            except StorageError:
+                channel.give_back([delivery], after=_PUT_OFF)
+                self._nudge()
+                return
         channel.deliver(delivery)
+
+    def rescue(self, receipt: str, problem: BaseException) -> None:
+        """Settle a message that its slot could not bring to an end, unless its end was ordered already."""
+        channel = self._channel
+        try:
+            message = channel.window.get(receipt) if channel is not None else None
+        except KeyError:
+            return
+        if channel is None or message is None:
+            return
+        if message.claim.deliveries < _PATIENCE:
+            channel.basic_postpone(receipt, _HOLD)
+        else:
+            channel.basic_dead_letter(receipt, Reason.FAILED, describe(problem))
 
     def finished(self, started: float) -> None:
         """Say that a slot is free again, which was busy since ``started`` (monotonic)."""

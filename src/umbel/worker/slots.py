@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from billiard.einfo import ExceptionInfo
 from celery.concurrency.base import BasePool
+from celery.utils.log import get_logger
 from celery.worker import state
 
 from umbel.errors import TaskError, UnsupportedError
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from umbel.worker.prefetch import Prefetch
 
 __all__ = ["Job", "Slot", "SlotPool", "outcome_of"]
+
+logger = get_logger(__name__)
 
 
 @dataclass(slots=True)
@@ -163,6 +166,10 @@ class SlotPool(BasePool):
                     slot.receipt = work.claim.receipt
                     if self.express is None or not self.express.carry(slot, work.claim):
                         prefetch.deliver(work)
+            except BaseException as problem:
+                # Celery's bookkeeping failed. A slot that ended here would be missed, and its message never settled.
+                logger.critical("A delivery could not be brought to its end: %r", problem, exc_info=problem)
+                prefetch.rescue(slot.receipt, problem)
             finally:
                 slot.receipt = ""
                 prefetch.finished(started)

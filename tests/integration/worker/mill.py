@@ -104,9 +104,6 @@ def eat(label, mebibytes, seconds=0.0):
 class StumblingRequest(Request):
     """Of some other library: its bookkeeping fails."""
 
-    def on_success(self, *_args, **_options):
-        raise RuntimeError("on_success fails")
-
     def on_failure(self, *_args, **_options):
         raise RuntimeError("on_failure fails")
 
@@ -114,6 +111,7 @@ class StumblingRequest(Request):
 @app.task(Request=StumblingRequest)
 def stumble(label):
     note("start", label)
+    raise ValueError(label)
 
 
 @app.task(rate_limit="20/s")
