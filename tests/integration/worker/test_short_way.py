@@ -35,7 +35,8 @@ def goes_short(task):
 def show(self, *args, **kwargs):
     seen = {name: getattr(self.request, name, "missing") for name in SEEN}
     information = {key: self.request.delivery_info[key] for key in ("exchange", "priority", "redelivered")}
-    return {"short": goes_short(self), "seen": seen, "delivery_info": information, "headers": sorted(self.request.headers or {})}
+    headers = sorted(self.request.headers or {})
+    return {"short": goes_short(self), "seen": seen, "delivery_info": information, "headers": headers}
 
 
 @app.task(bind=True, name="ways.early", acks_late=False)
