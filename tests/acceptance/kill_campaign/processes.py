@@ -10,12 +10,14 @@ import sys
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import psutil
 
 from umbel.transports.base import Store
 from umbel.transports.runtable import Running, RunTable
+from umbel.worker.lifeline import die_with_parent
 
 ROOT = Path(__file__).resolve().parents[3]
 START_SECONDS = 30.0
@@ -57,6 +59,7 @@ class Worker:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
+                preexec_fn=partial(die_with_parent, os.getpid()),  # noqa: PLW1509 - no other thread runs here
             )
 
     @property
