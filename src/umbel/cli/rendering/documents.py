@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from datetime import datetime
@@ -10,6 +11,8 @@ from enum import Enum
 from typing import Any
 
 __all__ = ["as_json", "jsonable"]
+
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def jsonable(value: Any) -> Any:  # noqa: ANN401 - any result
@@ -34,5 +37,6 @@ def _scalar(value: Any) -> Any:  # noqa: ANN401 - any result
 
 
 def as_json(value: Any) -> str:  # noqa: ANN401 - any result
-    """Return the value as one JSON document, indented."""
-    return json.dumps(jsonable(value), indent=2, ensure_ascii=False)
+    """Return the value as one JSON document, indented, in text that UTF-8 can carry."""
+    document = json.dumps(jsonable(value), indent=2, ensure_ascii=False)
+    return _LONE_SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", document)

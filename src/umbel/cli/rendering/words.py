@@ -1,4 +1,7 @@
-"""Text that comes from messages and errors, made harmless: no control character of it reaches a terminal."""
+"""Text that comes from messages and errors, made harmless: no control character of it reaches a terminal.
+
+Nor does a lone surrogate, which is how Python reads a file name that is not UTF-8: no stream can write it.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,11 @@ import re
 
 __all__ = ["harmless", "one_line"]
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def harmless(text: str) -> str:
-    r"""Return the text with its control characters written out; line breaks and tabs stay.
+    r"""Return the text with its control characters and lone surrogates written out; line breaks and tabs stay.
 
     >>> harmless("red: \x1b[31m")
     'red: \\x1b[31m'

@@ -35,3 +35,9 @@ def test_a_result_keeps_its_field_names_and_times_are_iso_8601_with_their_zone()
 
 def test_text_of_any_language_stays_readable():
     assert "żółw" in as_json({"name": "żółw"})
+
+
+def test_a_file_name_that_is_not_utf8_survives_the_document():
+    name = b"caf\xe9.csv".decode("utf-8", "surrogateescape")
+    written = as_json({"message": name}).encode("utf-8")
+    assert json.loads(written) == {"message": name}

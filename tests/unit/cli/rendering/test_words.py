@@ -14,6 +14,11 @@ def test_text_that_changes_its_direction_is_written_out():
     assert harmless("user\u202etxt.exe") == "user\\u202etxt.exe"
 
 
+def test_a_file_name_that_is_not_utf8_can_be_written_to_a_terminal():
+    name = b"caf\xe9.csv".decode("utf-8", "surrogateescape")
+    assert harmless(name) == r"caf\udce9.csv"
+
+
 def test_line_breaks_and_letters_of_any_language_stay():
     assert harmless("żółw\n\t日本") == "żółw\n\t日本"
 
