@@ -11,14 +11,14 @@ import fcntl
 import os
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from celery.worker import state
 from celery.worker.control import Panel
 
-__all__ = ["Revocations"]
+__all__ = ["Revocations", "remove_outdated"]
 
 _LARGEST = 4 * 1024 * 1024
 """Bytes; a larger file is written anew, without repeats and without what Celery would have forgotten."""
@@ -32,6 +32,7 @@ class Revocations:
 
     def follow(self) -> None:
         """Know what the worker's shards have heard so far, and from now on write down what this one hears."""
+        remove_outdated(self._path.parent)
         self.recall()
         revoke = Panel.data["revoke"]
 
@@ -65,6 +66,14 @@ class Revocations:
             yield descriptor
         finally:
             os.close(descriptor)
+
+
+def remove_outdated(folder: Path) -> None:
+    """Remove the files of workers that were killed, once everything in them is past remembering."""
+    for path in folder.glob("*.revoked"):
+        with suppress(FileNotFoundError):
+            if time.time() - path.stat().st_mtime > state.REVOKE_EXPIRES:
+                path.unlink()
 
 
 def _fits(task_id: object) -> bool:

@@ -1,5 +1,6 @@
 """The ids that were revoked, in a file that all shards of a worker share."""
 
+import os
 import time
 
 import pytest
@@ -7,7 +8,7 @@ from celery.worker import state
 from celery.worker.control import Panel
 
 from umbel.worker import revocations
-from umbel.worker.revocations import Revocations
+from umbel.worker.revocations import Revocations, remove_outdated
 
 
 @pytest.fixture(autouse=True)
@@ -55,3 +56,13 @@ def test_a_large_file_is_written_anew_without_repeats_and_what_is_forgotten(path
     path.write_text(f"{long_ago} forgotten\n" + f"{time.monotonic()} repeated\n" * 1_000)
     Revocations(path).remember(["last"])
     assert [line.split()[1] for line in path.read_text().splitlines()] == ["repeated", "last"]
+
+
+def test_files_of_killed_workers_go_once_nothing_in_them_counts(path):
+    other, old = path.with_name("2.revoked"), path.with_name("3.revoked")
+    for file in (path, other, old):
+        Revocations(file).remember(["a"])
+    long_ago = time.time() - state.REVOKE_EXPIRES - 1
+    os.utime(old, (long_ago, long_ago))
+    remove_outdated(path.parent)
+    assert (path.exists(), other.exists(), old.exists()) == (True, True, False)
