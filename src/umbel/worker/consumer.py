@@ -32,6 +32,7 @@ from umbel.errors import MessageError, StorageError, UndecodableError
 from umbel.transports.channel import Channel
 from umbel.worker.admission import admit
 from umbel.worker.request import bury_delivery, request_class
+from umbel.worker.unenforced import unenforced_limits
 from umbel.worker.verdicts import record_verdict
 
 __all__ = ["Consumer"]
@@ -46,6 +47,8 @@ _TRANSIENT = (StorageError, OperationalError, OSError)
 """Failures of a backend or broker that end by themselves."""
 _UNPARK_EVERY = 5.0
 """Seconds between two looks for parked messages whose task is known here."""
+_NAMED = 5
+"""Limits that one warning names."""
 _LARGEST = 16 * 1024 * 1024
 """Bytes; the default of ``broker.max_message_size``."""
 
@@ -108,7 +111,9 @@ class Consumer(CeleryConsumer):
         super().on_ready()
         if not self._is_ours():
             return
-        if self._unparking is not None:
+        if self._unparking is None:
+            self._warn_of_limits()
+        else:
             self._unparking.cancel()
         self.unpark()
         self._unparking = self.timer.call_repeatedly(_UNPARK_EVERY, self.unpark)
@@ -133,6 +138,16 @@ class Consumer(CeleryConsumer):
                 consumer.channel.store.unpark(queue.name, names)
         except StorageError as problem:
             logger.warning("Parked messages could not be looked for, and will be again: %s", problem)
+
+    def _warn_of_limits(self) -> None:
+        limits = unenforced_limits(self.pool, self.app)
+        if limits:
+            more = f" and {len(limits) - _NAMED} more" if len(limits) > _NAMED else ""
+            logger.warning(
+                "This pool cannot enforce time limits: %s%s will be ignored. Run umbel worker, or the prefork pool",
+                ", ".join(limits[:_NAMED]),
+                more,
+            )
 
     def _is_ours(self) -> bool:
         return self.task_consumer is not None and isinstance(self.task_consumer.channel, Channel)

@@ -68,3 +68,14 @@ def test_a_temporary_error_is_retried_in_the_broker(shop: Any, settled: Callable
     assert result.get(timeout=10) == "done"
     assert shop.effects() == ["recovers", "recovers"]
     assert not shop.dead()
+
+
+@pytest.mark.parametrize(("pool", "warned"), [("threads", True), ("prefork", False), ("umbel", False)])
+def test_a_worker_says_which_time_limits_its_pool_ignores(
+    shop: Any, settled: Callable[..., None], pool: str, *, warned: bool
+) -> None:
+    done = shop.module.add.delay(1, 2)
+    shop.start(pool)
+    settled(shop)
+    assert done.get(timeout=5) == 3
+    assert ("cannot enforce time limits: task_time_limit=300" in shop.log()) is warned
