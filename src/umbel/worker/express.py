@@ -195,6 +195,8 @@ class Express:
         value, info, runtime, _ = outcome
         if info is None:
             self._settled(slot.receipt)
+            if self._channel.closed:
+                self._channel.settle()  # nobody turns a closed channel any more
         else:
             self._long_request(running).on_success((1, value, runtime))
 

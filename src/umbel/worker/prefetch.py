@@ -193,8 +193,11 @@ class Prefetch:
                 self._fetched_at = now
                 self._fetching += 1
         if due:
-            self._fetch()
-            self._fetching -= 1
+            try:
+                self._fetch()
+            finally:
+                with self._lock:
+                    self._fetching -= 1
 
     def hand_over(self, work: Any) -> None:  # noqa: ANN401 - see take
         """Give a slot something that does not come from the buffer; it goes first."""

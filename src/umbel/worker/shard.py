@@ -103,6 +103,7 @@ class Shard:
         consumer.start()
         self._serve(pool)
         consumer.join()
+        self._settle()  # what ended after the consumer did
         celery_signals.worker_process_shutdown.send(sender=self._spec.name, pid=os.getpid(), exitcode=0)
         return EX_FAILURE if self._controller.exitcode == EX_FAILURE else 0
 

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from billiard.einfo import ExceptionInfo
 from celery.concurrency.base import BasePool
+from celery.exceptions import SoftTimeLimitExceeded
 from celery.utils.log import get_logger
 from celery.worker import state
 
@@ -87,7 +88,10 @@ class Slot:
             try:
                 return tracer(*arguments)
             finally:
-                limit.disarm()
+                try:
+                    limit.disarm()
+                except SoftTimeLimitExceeded:
+                    limit.disarm()  # it fires once, and came too late: the outcome stands
         finally:
             self._table.finish(self.number)
             self.executed += 1
@@ -172,7 +176,10 @@ class SlotPool(BasePool):
                 prefetch.rescue(slot.receipt, problem)
             finally:
                 slot.receipt = ""
-                prefetch.finished(started)
+                try:
+                    prefetch.finished(started)
+                except Exception as problem:  # as above; the consumer's thread meets the same error and says more
+                    logger.critical("Claiming failed: %r", problem, exc_info=problem)
 
     def on_apply(
         self,

@@ -55,12 +55,14 @@ class Membership:
         """The consumer's id; registers when there is none yet.
 
         Raises:
-            StorageError: it could not be registered.
+            StorageError: it could not be registered, or has left: what it claimed then, nobody would give back.
         """
         consumer = self.current
         if consumer is not None:
             return consumer
         with self._lock:
+            if self.current is None and self._leaving:
+                raise StorageError("the connection is closed: it consumes no more")
             return self.current or self._register()
 
     @property
