@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
@@ -97,6 +98,9 @@ SYSTEMS = (
     ),
 )
 
+FLOOR = 5
+"""How many times as fast as Huey on SQLite Umbel must drain."""
+
 _CALLS = 200
 _PAUSE = 0.02
 
@@ -139,39 +143,42 @@ def _await(condition: Callable[[], bool]) -> None:
         time.sleep(0.1)
 
 
-def _spread(values: list[float], unit: str = "") -> str:
-    return f"{statistics.median(values):,.0f}{unit} ({min(values):,.0f}-{max(values):,.0f})"
-
-
 def _percentile(values: list[float], percent: int) -> float:
     return statistics.quantiles(values, n=100)[percent - 1] * 1000
 
 
+def _range(values: list[float], digits: int = 0) -> str:
+    return f"{min(values):,.{digits}f}-{max(values):,.{digits}f}"
+
+
 def render(results: dict[str, Figures]) -> Table:
-    """Return the table: medians with minimum and maximum, and ratios to the fastest Huey of the same round."""
-    table = Table(title="SQLite, no-op tasks, results stored, two worker processes", title_justify="left")
-    for column in (
-        "system",
-        "drain, tasks/s",
-        "x Huey",
-        "publish, tasks/s",
-        "latency p50 / p99, ms",
-        "memory, MiB",
-        "safety",
-    ):
-        table.add_column(column, justify="left" if column in ("system", "safety") else "right")
+    """Return the table: medians, with minimum and maximum below, and ratios to the fastest Huey of the same round."""
+    title = "SQLite, no-op tasks, results stored, two worker processes"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for column in ("system", "drain/s", "x Huey", "publish/s", "p50 ms", "p99 ms", "MiB"):
+        table.add_column(column, justify="left" if column == "system" else "right", no_wrap=True)
     for system in SYSTEMS:
         figures = results[system.name]
+        times = ratios(results, system.name)
         table.add_row(
-            f"{system.name}\n{system.versions}",
-            _spread(figures.drain),
-            " ".join(f"{ratio:.1f}" for ratio in ratios(results, system.name)),
-            _spread(figures.publish),
-            f"{_percentile(figures.latencies, 50):.2f} / {_percentile(figures.latencies, 99):.2f}",
+            system.name,
+            f"{statistics.median(figures.drain):,.0f}\n{_range(figures.drain)}",
+            f"{statistics.median(times):.1f}\n{_range(times, 1)}",
+            f"{statistics.median(figures.publish):,.0f}\n{_range(figures.publish)}",
+            f"{_percentile(figures.latencies, 50):.1f}",
+            f"{_percentile(figures.latencies, 99):.1f}",
             f"{statistics.median(figures.memory) / 2**20:.0f}",
-            system.safety,
         )
     return table
+
+
+def legend() -> list[str]:
+    """Return what was measured, and under which promises."""
+    lines = [f"{system.name}: {system.versions}. Safety: {system.safety}." for system in SYSTEMS]
+    return [
+        *lines,
+        "Latency: from the call to the start of the body, idle worker. MiB: proportional set size, all processes.",
+    ]
 
 
 def ratios(results: dict[str, Figures], name: str) -> list[float]:
@@ -198,9 +205,10 @@ def main() -> None:
                 measure(system, results[system.name], options.scale)
                 progress.advance(step)
     console.print(render(results))
-    console.print(
-        f"drain ratio to the fastest Huey of the same round: median {statistics.median(ratios(results, 'Umbel')):.1f}"
-    )
+    for line in legend():
+        console.print(line, highlight=False)
+    median = statistics.median(ratios(results, "Umbel"))
+    console.print(f"Umbel drains {median:.1f} times as fast as the fastest Huey of the same round (floor: {FLOOR}).")
     if options.json:
         options.json.write_text(json.dumps({name: vars(figures) for name, figures in results.items()}, indent=1))
 
