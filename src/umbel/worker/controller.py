@@ -67,10 +67,11 @@ class ShardConsumer(Consumer):
         ours = isinstance(message.channel, Channel)
         if bucket.take():
             self._limit_move_to_pool(request)
-        elif bucket.queue(request, bounded=ours):
+        elif not (ours and message.claim.suspect) and bucket.queue(request, bounded=ours):
             # This may be a slot's thread: the loop's own thread sets timers.
             self.hub.call_soon(self._watch, bucket)
         else:
+            # A suspect comes back too, and is put alone again: when a token comes here, others may run.
             message.channel.basic_postpone(message.delivery_tag, bucket.book())
 
     def _limit_post_eta(self, request: Any, bucket: RateBucket, tokens: int) -> None:  # noqa: ANN401 - as above

@@ -32,7 +32,7 @@ def in_a_slots_thread(slot, work):
         slot.limit.bind()
         try:
             outcome.append(work())
-        except BaseException as problem:
+        except BaseException as problem:  # noqa: BLE001 - handed to the test
             outcome.append(problem)
 
     thread = threading.Thread(target=run)
