@@ -1,8 +1,8 @@
 """The sources of configuration, read into layers: TOML files, ``.env``, the environment.
 
 Each reader returns its layer and the problems that it met, so that one error can say all of them.
-Only variables that begin with ``UMBEL__`` are read; everything else in ``.env`` and in the environment is
-the application's own. An empty variable counts as not set.
+Only variables that begin with ``UMBEL__`` are read; one that misses that by a hair is an error, and everything
+else in ``.env`` and in the environment is the application's own. An empty variable counts as not set.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from umbel.config.keys import RAW, keys, variable
 from umbel.config.layers import Kind, Layer, Origin
 from umbel.config.problems import Problem
 from umbel.config.toml_lines import Path, locate
+from umbel.errors import UnknownKeyError
 
 __all__ = ["PREFIX", "Source", "Variables", "read_dotenv", "read_toml", "shown", "variables"]
 
@@ -99,6 +100,9 @@ def variables(source: Variables) -> Source:
         origins[path] = source.origins[name]
         if not all(path) or not _put(values, path, _from_text(path, source.values[name])):
             problems.append(_not_a_key(name, path, source.origins[name]))
+    problems += [
+        _misspelt(name, meant, source.origins[name]) for name in sorted(source.values) if (meant := _meant(name))
+    ]
     return Source(Layer(values, origins), tuple(problems))
 
 
@@ -175,6 +179,28 @@ def _not_a_key(name: str, path: Path, origin: Origin) -> Problem:
         expected=f"a name such as {variable(('broker', 'url'))}",
         found=f"{'.'.join(path)!r}, which is no path to a key",
         remedy="write UMBEL__SECTION__KEY, and set either a whole table or its keys",
+    )
+
+
+def _meant(name: str) -> str | None:
+    """Return the variable that one with wrong underscores or letters must have meant.
+
+    With single underscores alone it may be another's: Kubernetes sets ``UMBEL_WORKER_HEALTH_PORT`` for a service.
+    """
+    if name.startswith(PREFIX) or "__" not in name or not name.upper().startswith("UMBEL_"):
+        return None
+    squeezed = re.sub("_+", "_", name.upper())
+    return next((meant for meant in map(variable, keys()) if meant.replace("__", "_") == squeezed), None)
+
+
+def _misspelt(name: str, meant: str, origin: Origin) -> Problem:
+    return Problem(
+        key=name,
+        origin=origin,
+        expected="a variable that Umbel reads",
+        found="one that would be ignored",
+        remedy=f"did you mean {meant}?",
+        kind=UnknownKeyError,
     )
 
 

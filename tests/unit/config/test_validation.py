@@ -209,6 +209,20 @@ def test_an_unknown_variable_is_answered_with_a_variable(project):
     assert error.hint == "did you mean UMBEL__BROKER__LEASE?"
 
 
+@pytest.mark.parametrize("name", ["UMBEL_BROKER__LEASE", "umbel__broker__lease"])
+def test_a_variable_that_misses_the_prefix_by_a_hair_is_not_ignored(project, name):
+    error = project.fails({name: "5s"})
+    assert name in error.message
+    if name == "UMBEL_BROKER__LEASE":
+        assert error.message.endswith(f"expected a variable that Umbel reads, found one that would be ignored")
+        assert error.hint == "did you mean UMBEL__BROKER__LEASE?"
+
+
+@pytest.mark.parametrize("name", ["UMBEL_WORKER_HEALTH_PORT", "UMBEL_OTHER__THING", "UMBEL_APP"])
+def test_a_variable_that_may_be_anothers_is_left_alone(project, name):
+    assert project.load({name: "tcp://10.0.0.1:80"}) == project.load({})
+
+
 @pytest.mark.parametrize("key", keys().values(), ids=lambda key: key.name)
 def test_every_key_is_described_and_says_what_it_expects(key: Key):
     assert key.description.endswith(".")
