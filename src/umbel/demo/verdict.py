@@ -90,7 +90,7 @@ def _same_totals(evidence: Evidence, reference: Reference) -> Check:
 
 def _counted_once(evidence: Evidence) -> Check:
     return Check(
-        "what the chords added up is what the pieces stored",
+        "the chords added up what the pieces stored",
         list(evidence.measured) == list(evidence.totals),
         f"{grouped(evidence.pieces)} pieces, measured {grouped(evidence.counts.done('measure'))} times",
     )
