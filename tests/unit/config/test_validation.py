@@ -214,7 +214,7 @@ def test_a_variable_that_misses_the_prefix_by_a_hair_is_not_ignored(project, nam
     error = project.fails({name: "5s"})
     assert name in error.message
     if name == "UMBEL_BROKER__LEASE":
-        assert error.message.endswith(f"expected a variable that Umbel reads, found one that would be ignored")
+        assert error.message.endswith("expected a variable that Umbel reads, found one that would be ignored")
         assert error.hint == "did you mean UMBEL__BROKER__LEASE?"
 
 
