@@ -99,9 +99,7 @@ class Express:
         try:
             self._run(slot, running, tracer, request)
         finally:
-            slot.current = None
-            if running.request is not None:
-                _hide(running)
+            _end(slot, running)
         return True
 
     def tend(self, slots: list[Slot], now: float) -> None:
@@ -212,7 +210,7 @@ class Express:
         state.requests[request.id] = request
         state.active_requests.add(request)
         if slot.current is not running:
-            _hide(running)
+            _hide(request)  # it ended meanwhile, and may have looked before there was anything to hide
 
     def _make(self, message: Any, running: Running) -> Any:  # noqa: ANN401 - kombu's message, Celery's request
         kind = request_class(running.task.Request)
@@ -234,12 +232,16 @@ def _log_received(request: dict[str, Any]) -> None:
     logger.info(LOG_RECEIVED, context, extra={"data": context})
 
 
-def _hide(running: Running) -> None:
-    request, running.request = running.request, None
-    if request is not None:
-        state.active_requests.discard(request)
-        if state.requests.get(request.id) is request:
-            state.requests.pop(request.id, None)
+def _end(slot: Slot, running: Running) -> None:
+    slot.current = None
+    if running.request is not None:
+        _hide(running.request)
+
+
+def _hide(request: Any) -> None:  # noqa: ANN401 - Celery's request
+    state.active_requests.discard(request)
+    if state.requests.get(request.id) is request:
+        state.requests.pop(request.id, None)
 
 
 def _is_plain(content: Any) -> bool:  # noqa: ANN401 - JSON of any shape
