@@ -13,22 +13,26 @@ from collections.abc import Callable, Sequence
 
 from celery import states
 
+from umbel.errors import StorageError
 from umbel.results.records import ChordPart, ResultRow
 
 __all__ = ["ResultBuffer"]
 
 Write = Callable[[Sequence[ResultRow], Sequence[ChordPart]], Sequence[ChordPart]]
 Complete = Callable[[ChordPart], None]
+Substitute = Callable[[ResultRow, Exception], ResultRow]
 
 
 class ResultBuffer:
     """Holds results and chord parts. ``write`` stores them and returns the parts that call for action;
-    ``complete`` takes it. Thread-safe; a forked child has an empty, inactive buffer.
+    ``complete`` takes it; ``substitute`` makes a row that can be stored of one that never can, so that it
+    holds nobody up. Thread-safe; a forked child has an empty, inactive buffer.
     """
 
-    def __init__(self, write: Write, complete: Complete) -> None:
+    def __init__(self, write: Write, complete: Complete, substitute: Substitute) -> None:
         self._write = write
         self._complete = complete
+        self._substitute = substitute
         self.reset()
 
     def reset(self) -> None:
@@ -71,13 +75,32 @@ class ResultBuffer:
             if not rows and not parts:
                 return
             try:
-                ripe = self._write(tuple(rows.values()), parts)
+                ripe = self._write_all(rows, parts)
             except BaseException:
                 self._put_back(rows, parts)
                 raise
             finally:
                 self._in_flight = {}
             self._complete_all(ripe)
+
+    def _write_all(self, rows: dict[str, ResultRow], parts: Sequence[ChordPart]) -> Sequence[ChordPart]:
+        """Store everything in one transaction; rows that no database takes, each by itself and in words."""
+        try:
+            return self._write(tuple(rows.values()), parts)
+        except StorageError:
+            raise
+        except Exception:  # noqa: BLE001 - one bad value, of whatever kind, among good ones
+            for row in rows.values():
+                self._write_one(row)
+            return self._write((), parts)
+
+    def _write_one(self, row: ResultRow) -> None:
+        try:
+            self._write((row,), ())
+        except StorageError:
+            raise
+        except Exception as problem:  # noqa: BLE001 - as above
+            self._write((self._substitute(row, problem),), ())
 
     def _complete_all(self, parts: Sequence[ChordPart]) -> None:
         for done, part in enumerate(parts):

@@ -65,6 +65,7 @@ def gather(app: Celery, options: WorkerOptions) -> WorkerFacts:
     conf = app.conf
     url = str(conf.broker_read_url or conf.broker_url)
     _check_shared(url)
+    _check_transport(app, url)
     max_tasks = options.max_tasks_per_shard or worker.max_tasks_per_shard
     explicit = options.max_tasks_per_shard or "max_tasks_per_shard" in worker.model_fields_set
     return WorkerFacts(
@@ -94,6 +95,16 @@ def _check_shared(url: str) -> None:
     if url.startswith(("memory:", "umbel-memory:")):
         message = f"broker.url {url} lives in one process, and a worker has several"
         raise UnsupportedError(message, hint="use sqlite:///FILE, or task_always_eager in tests")
+
+
+def _check_transport(app: Celery, url: str) -> None:
+    try:
+        app.connection_for_read().get_transport_cls()
+    except (AttributeError, ImportError, KeyError, ValueError) as problem:  # AttributeError: kombu, without its driver
+        scheme = url.partition(":")[0]
+        message = f"broker.url {scheme}://… has no transport here: {problem}"
+        hint = f'use sqlite:///FILE, or install kombu\'s own: pip install "celery[{scheme}]"'
+        raise UnsupportedError(message, hint=hint) from problem
 
 
 def _seconds(option: float | None, setting: Any) -> float:  # noqa: ANN401 - a timedelta of the settings

@@ -98,6 +98,12 @@ class Request(CeleryRequest):
         else:
             self._discard()
 
+    def on_accepted(self, pid: int, time_accepted: float) -> None:
+        """Note that the body starts. An early ack is settled before it does, or a crash would repeat the task."""
+        super().on_accepted(pid, time_accepted)
+        if self._is_ours() and not self.task.acks_late:
+            self.message.channel.settle()
+
     def on_failure(self, exc_info: ExceptionInfo, send_failed_event: bool = True, return_ok: bool = False) -> None:  # noqa: FBT001, FBT002 - Celery's signature
         """Settle a task that has failed, as its kind of failure asks."""
         error = unwrapped(exc_info)

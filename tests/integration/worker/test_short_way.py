@@ -44,6 +44,12 @@ def early(self):
     return goes_short(self)
 
 
+@app.task(name="ways.early_crash", acks_late=False)
+def early_crash():
+    note("start", "early_crash")
+    os._exit(9)
+
+
 @app.task(bind=True, name="ways.end")
 def end(self, how):
     note(how, self.request.retries)
@@ -128,6 +134,15 @@ def test_a_retry_comes_back_and_callbacks_are_published(ways):
 def test_an_early_ack_takes_the_long_way(ways):
     ways.start("--processes", "1", "--threads", "1", app="ways:app")
     assert [ways.result(send(ways, "early")) for _ in range(2)] == [False, False]
+
+
+def test_an_early_acked_task_that_kills_its_process_does_not_run_again(ways):
+    ways.start("--processes", "1", "--threads", "1", app="ways:app")
+    send(ways, "early_crash")
+    ways.started("early_crash")
+    assert ways.result(send(ways, "double", 4)) == 8
+    ways.settled()
+    assert ways.labels().count("early_crash") == 1
 
 
 def test_celery_counts_what_went_the_short_way(ways):

@@ -22,6 +22,10 @@ def part(task_id):
     return ChordPart("g", task_id, 0, "SUCCESS", "1", callback=None)
 
 
+def in_words(bad, problem):
+    return bad._replace(status="FAILURE", result=repr(problem))
+
+
 class Sink:
     """A store that keeps what it is given, and fails when it is told to."""
 
@@ -50,7 +54,7 @@ def sink():
 
 @pytest.fixture
 def buffer(sink):
-    return ResultBuffer(sink.write, sink.complete)
+    return ResultBuffer(sink.write, sink.complete, in_words)
 
 
 def test_a_flush_writes_everything_once(buffer, sink):
@@ -95,7 +99,7 @@ def test_a_chord_that_could_not_be_completed_is_tried_again_but_its_results_are_
 def test_what_is_being_written_can_still_be_read(buffer, sink):
     seen = []
     sink.write = None
-    buffer = ResultBuffer(lambda rows, parts: seen.append(buffer.get("a")) or [], sink.complete)
+    buffer = ResultBuffer(lambda rows, parts: seen.append(buffer.get("a")) or [], sink.complete, in_words)
     buffer.add(row("a"))
     buffer.flush()
 
@@ -112,7 +116,7 @@ def test_a_flush_that_returns_has_stored_what_another_thread_was_flushing(sink):
         order.append("written")
         return []
 
-    buffer = ResultBuffer(write, sink.complete)
+    buffer = ResultBuffer(write, sink.complete, in_words)
     buffer.add(row("a"))
     first = threading.Thread(target=buffer.flush)
     first.start()
@@ -138,7 +142,7 @@ def test_a_completion_may_store_and_flush_itself(sink):
         buffer.add(row("body"))
         buffer.flush()
 
-    buffer = ResultBuffer(sink.write, complete)
+    buffer = ResultBuffer(sink.write, complete, in_words)
     buffer.add_part(part("a"))
     buffer.flush()
 
@@ -178,7 +182,7 @@ def test_a_buffer_keeps_of_one_task_what_the_store_would_have_kept(statuses, flu
             kept[item.task_id] = strongest(kept.get(item.task_id), item)
         return []
 
-    buffer = ResultBuffer(write, sink.complete)
+    buffer = ResultBuffer(write, sink.complete, in_words)
     for number, status in enumerate(statuses):
         item = row("a", status, str(number))
         expected = strongest(expected, item)
@@ -197,3 +201,20 @@ def strongest(held, new):
     if held.status == "SUCCESS":
         return held
     return new if new.status in final else held
+
+
+def test_a_row_that_no_database_takes_is_stored_in_words_and_holds_nobody_up(sink):
+    def write(rows, parts):
+        for item in rows:
+            item.result.encode()  # as a database does, which takes no lone surrogate
+        return sink.write(rows, parts)
+
+    buffer = ResultBuffer(write, sink.complete, in_words)
+    for item in (row("a"), row("b", result="\udcff"), row("c")):
+        buffer.add(item)
+    buffer.add_part(part("p"))
+    buffer.flush()
+
+    assert [(item.task_id, item.status) for item in sink.rows] == [("a", "SUCCESS"), ("b", "FAILURE"), ("c", "SUCCESS")]
+    assert sink.completed == ["p"]
+    assert len(buffer) == 0

@@ -25,7 +25,7 @@ from celery.exceptions import Reject
 
 from umbel.clock import Clock, SystemClock
 from umbel.database import sqlite_path
-from umbel.errors import ConfigurationError, StorageError
+from umbel.errors import ConfigurationError, MessageError, StorageError
 from umbel.results.buffer import ResultBuffer
 from umbel.results.canvas import CanvasSupport
 from umbel.results.chords import ChordCompletion
@@ -72,10 +72,16 @@ class SqlBackend(CanvasSupport, NativeWaiting, BaseBackend):
         self._completion = ChordCompletion(
             self, self.chords, lock=ChordLocks(path).hold, keep_until=self.chord_expires_at
         )
-        self._buffer = ResultBuffer(self.results.write, self._completion.complete)
+        self._buffer = ResultBuffer(self.results.write, self._completion.complete, self._in_words)
         self._plain = self.serializer == "json" and not self.compression
         self._extended = False
         _backends.add(self)
+
+    def _in_words(self, row: ResultRow, problem: Exception) -> ResultRow:
+        """Return a failure in place of a row that cannot be stored; a task that succeeded is not run again for it."""
+        text = f"the result of this task ({row.status}) cannot be stored: {problem!a}"
+        failure = self.encode(self.encode_result(MessageError(text, error_code="RESULT_UNSTORABLE"), states.FAILURE))
+        return row._replace(status=states.FAILURE, result=failure, traceback=None, children=None, extended=None)
 
     def start_batching(self) -> None:
         """Let final results of ordinary tasks wait for :meth:`flush`, in this process from now on."""
