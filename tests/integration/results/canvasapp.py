@@ -20,7 +20,11 @@ app = Celery(
 )
 app.conf.update(
     broker_connection_retry_on_startup=True,
-    broker_transport_options={"data_folder_in": str(FOLDER / "wire"), "data_folder_out": str(FOLDER / "wire")}
+    broker_transport_options={
+        "data_folder_in": str(FOLDER / "wire"),
+        "data_folder_out": str(FOLDER / "wire"),
+        "control_folder": str(FOLDER / "control"),
+    }
     if "CANVASAPP_BROKER" in os.environ
     else {},
     task_acks_late=True,
