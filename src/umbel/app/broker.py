@@ -17,8 +17,6 @@ __all__ = ["effective_broker", "store_of", "transport_url"]
 
 _OURS = "umbel-memory://"
 _MEMORY = "memory://"
-_STORES = ("sqlite", "memory")
-_STORE_OPTIONS = ("busy_timeout", "synchronous", "dedup_window")
 
 
 def effective_broker(settings: Settings, url: Any) -> Settings:  # noqa: ANN401 - whatever the user's code says
@@ -45,15 +43,14 @@ def store_of(app: celery.Celery) -> Store:
         UnsupportedError: the broker is not one of Umbel's.
         StorageError: the store cannot be opened.
     """
-    from umbel.transports.registry import open_store  # noqa: PLC0415 - most producers never open a store
+    from umbel.transports.registry import open_store, store_options, supports  # noqa: PLC0415 - most producers never open a store
 
     url = str(app.conf.broker_url or "")
     if url.startswith(_OURS):
         url = _MEMORY + url[len(_OURS) :]
-    if url.partition("://")[0] not in _STORES:
+    if not supports(url):
         raise UnsupportedError(
             f"broker_url: expected sqlite:// or memory://, found {Url(url).masked!r}",
             hint="this operation needs one of Umbel's own stores",
         )
-    options = app.conf.broker_transport_options or {}
-    return open_store(url, options={key: options[key] for key in _STORE_OPTIONS if key in options})
+    return open_store(url, options=store_options(app.conf.broker_transport_options))

@@ -11,11 +11,9 @@ from urllib.parse import urlsplit, urlunsplit
 from umbel import _celery, config
 from umbel.errors import ConfigurationError, UmbelError
 from umbel.transports.base import Store
-from umbel.transports.registry import open_store
+from umbel.transports.registry import open_store, store_options
 
 __all__ = ["Broker", "find_broker", "load_app"]
-
-_STORE_OPTIONS = ("busy_timeout", "synchronous", "dedup_window")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +97,4 @@ def _configured(config_dir: Path | None) -> Broker:
 def _broker_of(app: Any) -> Broker:  # noqa: ANN401 - the app's class is the user's
     url = app.conf.broker_write_url or app.conf.broker_url
     first = url if isinstance(url, str) else next(iter(url or ()), "")
-    options = app.conf.broker_transport_options or {}
-    return Broker(
-        first.split(";")[0].removeprefix("umbel-"), {key: options[key] for key in _STORE_OPTIONS if key in options}
-    )
+    return Broker(first.split(";")[0].removeprefix("umbel-"), store_options(app.conf.broker_transport_options))

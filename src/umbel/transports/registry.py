@@ -20,9 +20,10 @@ from umbel.database import sqlite_path
 from umbel.errors import ConfigurationError
 from umbel.transports.base import Store
 
-__all__ = ["open_store", "supports"]
+__all__ = ["open_store", "store_options", "supports"]
 
-_OPTIONS = frozenset({"busy_timeout", "synchronous", "dedup_window", "host"})
+_CONFIGURED = ("busy_timeout", "dedup_window", "synchronous")
+_OPTIONS = frozenset({*_CONFIGURED, "host"})
 
 Opener = Callable[[str, Clock | None, Mapping[str, Any]], Store]
 
@@ -49,6 +50,16 @@ def open_store(url: str, *, clock: Clock | None = None, options: Mapping[str, An
         message = f"a store's URL must start with {' or '.join(f'{name}://' for name in _OPENERS)}, got: {url!r}"
         raise ConfigurationError(message, url=url)
     return opener(url, clock, given)
+
+
+def store_options(transport_options: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return those of a transport's options that belong to its store, as :func:`open_store` takes them.
+
+    >>> store_options({"busy_timeout": 3.0, "lease": 15.0})
+    {'busy_timeout': 3.0}
+    """
+    given = transport_options or {}
+    return {name: given[name] for name in _CONFIGURED if name in given}
 
 
 def supports(url: str) -> bool:

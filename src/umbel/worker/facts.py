@@ -9,8 +9,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from umbel.errors import UnsupportedError
-from umbel.transports.channel.options import STORE_OPTIONS
-from umbel.transports.registry import supports
+from umbel.transports.registry import store_options, supports
 
 if TYPE_CHECKING:
     from celery import Celery
@@ -70,7 +69,7 @@ def gather(app: Celery, options: WorkerOptions) -> WorkerFacts:
     explicit = options.max_tasks_per_shard or "max_tasks_per_shard" in worker.model_fields_set
     return WorkerFacts(
         store=url if supports(url) else None,
-        store_options={name: value for name, value in conf.broker_transport_options.items() if name in STORE_OPTIONS},
+        store_options=store_options(conf.broker_transport_options),
         lease=settings.broker.lease.total_seconds(),
         crash_limit=settings.tasks.crash_limit,
         processes=options.processes or settings.process_count(),

@@ -87,7 +87,6 @@ class Shard:
         )
         self._channel: Channel | None = None
         self._draining = False
-        self._gave_back = False
         self._controller: ShardController | None = None
 
     def run(self) -> int:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -131,7 +130,6 @@ class SlotPool(BasePool):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - Celery's own options
         super().__init__(*args, **kwargs)
-        self.queue: deque[tuple[Job, str]] = deque()
         self.slots: list[Slot] = []
         self._here = threading.local()
 

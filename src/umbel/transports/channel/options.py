@@ -10,10 +10,7 @@ from typing import Any
 
 from umbel.errors import ConfigurationError
 
-__all__ = ["STORE_OPTIONS", "ChannelOptions"]
-
-STORE_OPTIONS = frozenset({"busy_timeout", "dedup_window", "synchronous"})
-"""The options that belong to the store."""
+__all__ = ["ChannelOptions"]
 
 _POSITIVE = ("lease", "poll_interval", "max_message_size", "crash_limit")
 

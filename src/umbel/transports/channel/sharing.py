@@ -18,9 +18,8 @@ from typing import Any
 from umbel.database import sqlite_path
 from umbel.errors import StorageError
 from umbel.transports.base import Store
-from umbel.transports.channel.options import STORE_OPTIONS
 from umbel.transports.channel.routing import Routes
-from umbel.transports.registry import open_store
+from umbel.transports.registry import open_store, store_options
 
 __all__ = ["SharedStore", "share"]
 
@@ -61,7 +60,7 @@ def share(url: str, transport_options: Mapping[str, Any]) -> SharedStore:
         StorageError: it cannot be opened, read or written.
         ConfigurationError: the URL or an option is wrong.
     """
-    options = {name: transport_options[name] for name in STORE_OPTIONS if name in transport_options}
+    options = store_options(transport_options)
     key = (url, str(Path.cwd()) if url.startswith("sqlite:") else "", *sorted(options.items()))
     with _lock:
         known = _shared.get(key)

@@ -97,11 +97,6 @@ class Watch:
         # This turn has already decided how long it will sleep.
         self.nudge()
 
-    @property
-    def joined(self) -> bool:
-        """Whether an event loop drives the connection."""
-        return self._hub is not None
-
     def leave(self) -> None:
         """Leave the event loop; leaving twice is harmless. A reset loop forgets readers, but not ticks."""
         hub, self._hub = self._hub, None
